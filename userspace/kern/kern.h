@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: MIT */
+/* kern.h: the kernel side of an observation: load, attach, ring buffer, iterators. Needs CAP_BPF and CAP_PERFMON
+ * (root) to open; after that any user may go on using it (record --user). */
+#ifndef BPREC_KERN_H
+#define BPREC_KERN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "bprec/kevent.h"
+
+/** An observation. Opaque; made by kern__open, ended by kern__close. */
+struct kern;
+
+/** One hook of the observation. Strings are static or owned by the struct kern. */
+struct kern_hook {
+	const char *name; /* e.g. "tp_btf/page_fault_user", "tracepoint/syscalls/sys_enter_write" */
+	const char *
+		serves; /* blank-separated channel names that can't be seen without it; "" if it only helps */
+	enum hook_state state;
+	int error; /* positive errno of the refusal, 0 if none */
+};
+
+/** What was lost, so far. */
+struct kern_loss {
+	enum loss_kind kind;
+	enum channel channel; /* that suffers; CH_UNKNOWN: any */
+	uint64_t count;
+	const char *hook; /* name of the hook, "" if not of one */
+};
+
+/** Options of kern__open. Zero is the default of each. */
+struct kern_opts {
+	size_t ring_bytes;   /* size of the ring buffer, power of two; default 8 MiB */
+	const char *disable; /* name of one hook that is left out on purpose (tests), NULL: none */
+};
+
+/** Loads and attaches every program that this kernel takes. *ret_kern owns everything.
+ *  Returns 0, or -EPERM (privileges), -EOPNOTSUPP (kernel without BTF or BPF), -ENOMEM; then *ret_why is a static
+ *  sentence for the user. A hook that fails alone is no error: see kern__hooks. */
+int kern__open(struct kern **ret_kern, const struct kern_opts *opts, const char **ret_why);
+/** Detaches and frees; NULL is allowed. */
+void kern__close(struct kern *k);
+
+/** All hooks; *ret_n gets their number. Owned by k, valid until kern__close. */
+const struct kern_hook *kern__hooks(const struct kern *k, size_t *ret_n);
+
+/** Enters a process into the tree (children follow by themselves, in the kernel). 0 or -errno. */
+int kern__tree_add(struct kern *k, int pid);
+
+/** File descriptor that becomes readable when the ring buffer holds records; owned by k. */
+int kern__ring_fd(const struct kern *k);
+/** True if records wait in the ring buffer. Reads shared memory only, makes no system call. */
+bool kern__pending(const struct kern *k);
+/** Called for one record. It must not call kern__drain. Return nonzero to stop draining. */
+typedef int (*kern_event_fn)(void *ctx, const struct kevent *ev);
+/** Passes on all records that were complete when it was called (DESIGN 12, rule 2), in order.
+ *  Returns their number or -errno, or fn's nonzero value. */
+int kern__drain(struct kern *k, kern_event_fn fn, void *ctx);
+
+/** Called for one mapping or descriptor. Return nonzero to stop. */
+typedef int (*kern_hold_fn)(void *ctx, const struct khold *h);
+/** Walks the file mappings of a stopped process and makes their objects watched (exec, shmat, mremap).
+ *  fn gets every mapping of a file or shared memory, VMAs in address order. 0 or -errno or fn's value. */
+int kern__watch_process(struct kern *k, int pid, kern_hold_fn fn, void *ctx);
+/** Lists every process, insiders too, that holds a descriptor opened for writing, or a shared mapping that may be
+ *  written, of a watched object (key `object`, 0: of any watched object). 0 or -errno or fn's value. */
+int kern__holders(struct kern *k, uint64_t object, kern_hold_fn fn, void *ctx);
+
+/** Counters of a watched object, read now. */
+struct kern_counters {
+	int32_t writecount, mmap_writable;
+	uint64_t size;
+};
+/** Reads them. -ENOENT: the object isn't watched, or the key now belongs to another object. */
+int kern__counters(struct kern *k, uint64_t object, struct kern_counters *ret);
+/** Ends the watch of an object. 0 or -ENOENT. */
+int kern__unwatch(struct kern *k, uint64_t object);
+
+/** Losses so far; returns how many entries with count > 0 were written to out (at most max). */
+size_t kern__losses(struct kern *k, struct kern_loss *out, size_t max);
+
+#endif

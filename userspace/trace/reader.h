@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: MIT */
+/* reader.h: reads a trace and believes nothing in it. Opens files read-only, relative to the trace directory, without
+ * following symbolic links. No root, no original files. */
+#ifndef BPREC_TRACE_READER_H
+#define BPREC_TRACE_READER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "bprec/format.h"
+
+/** What is wrong with a trace. Negative values of these are returned, beside -errno of system calls (all below 4096). */
+enum trace_error {
+	TRACE_E_NOT_A_TRACE = 5000, /* no such files, or their magic is another */
+	TRACE_E_VERSION,	    /* format version unknown */
+	TRACE_E_DAMAGED,	    /* a checksum, length or number is wrong */
+	TRACE_E_FOREIGN,	    /* a file belongs to another trace */
+	TRACE_E_MANIFEST,	    /* the manifest doesn't fit the files */
+	TRACE_E_EVENT,		    /* an event contradicts itself or an earlier one */
+	TRACE_E_REFERENCE, /* an event refers to a page, object or event that isn't there */
+};
+
+/** A trace being read. Opaque. */
+struct reader;
+
+/** Opens a trace; reads headers, manifest and the index of frames. 0, -errno or -trace_error. */
+int reader__open(struct reader **ret_reader, const char *dir);
+/** Ends it; NULL is allowed. */
+void reader__free(struct reader *r);
+/** One line about the error last returned by a function on this reader (or by reader__open when r is NULL: the calling
+ *  thread's last failed open): file, offset, what was expected and found. Never NULL. */
+const char *reader__error(const struct reader *r);
+
+/** True if there is a manifest. Without one, events end at the last whole frame. */
+bool reader__complete(const struct reader *r);
+/** The manifest, NULL if there is none. */
+const struct manifest *reader__manifest(const struct reader *r);
+/** Directory as given. */
+const char *reader__dir(const struct reader *r);
+/** Bytes of an incomplete last frame that were not read (0 in a complete trace). */
+uint64_t reader__torn_bytes(const struct reader *r);
+/** Number of events and pages that can be read. */
+uint64_t reader__events(const struct reader *r);
+uint64_t reader__pages(const struct reader *r);
+
+/** Next event in order; *ret_ev is valid until the next call, *ret_no its number. Checks the header, the sizes of the
+ *  fixed and the variable part against the type, counts, and that strings end with NUL (every consumer may rely on it).
+ *  1: an event, 0: the end, or negative. */
+int reader__next(struct reader *r, const struct event_header **ret_ev, uint64_t *ret_no);
+/** Starts again from the first event. */
+int reader__rewind(struct reader *r);
+/** Contents of a page (BPREC_PAGE_SIZE bytes to buf); verifies its hash. 0, -ENODATA for ABSENT and LOST, or negative. */
+int reader__page(struct reader *r, uint64_t id, void *buf);
+/** The 16-byte hash of a page as stored. 0 or negative. */
+int reader__page_hash(struct reader *r, uint64_t id, uint8_t hash[16]);
+/** Verifies every frame and every page of the pages file and all clones. 0 or negative. */
+int reader__verify_pages(struct reader *r);
+
+/** The variable part that follows the fixed body of an event (`body_size` bytes). Pointer into the event. */
+static inline const void *event_tail(const struct event_header *ev, size_t body_size)
+{
+	return (const char *)(ev + 1) + body_size;
+}
+/** Bytes in the variable part, padding included. */
+static inline size_t event_tail_len(const struct event_header *ev, size_t body_size)
+{
+	return ev->size - sizeof(*ev) - body_size;
+}
+
+#endif
