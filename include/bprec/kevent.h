@@ -64,7 +64,7 @@ struct kevent {
 	char comm[16];
 	char exe[64];    /* last 63 bytes of the executable's path inside its mount, as far as it could be walked */
 };
-_Static_assert(sizeof(struct kevent) == 208, "kevent");
+_Static_assert(sizeof(struct kevent) == 200, "kevent");
 
 /** One line of the iterators' output. */
 struct khold {
