@@ -1,26 +1,32 @@
 # bprec: see README.md. Everything generated goes to build/ (SAN=1: build/san/).
+#
+# make [all]      build/bprec                      make test    install what is missing, build, run all tests
+# make test-unit  unit tests only                  make bench   figures, fails beyond a bound
+# make demo       a first look, sets up a machine  make lint    format, layers, documents, conventions
+# make install    to $(DESTDIR)$(prefix)           make check-install, uninstall, clean
+#
+# V=1 shows the commands, SAN=1 builds with asan and ubsan, WERROR=1 makes warnings errors, B=DIR builds elsewhere.
 
 ## Settings
 CC ?= gcc
 CLANG ?= clang
 BPFTOOL ?= $(shell command -v bpftool || echo /usr/sbin/bpftool)
-PKGS := libbpf libelf libdw libzstd libxxhash jansson
 prefix ?= /usr/local
 V ?= 0
 Q := $(if $(filter 1,$(V)),,@)
-say = $(if $(filter 1,$(V)),,@printf '  %-7s %s\n' $(1) $(2))
+say = $(if $(filter 1,$(V)),,@printf '  %-7s %s\n' '$(1)' '$(2)')
 
 ifeq ($(SAN),1)
-B := build/san
+B ?= build/san
 SANFLAGS := -fsanitize=address,undefined -fno-omit-frame-pointer -fno-sanitize-recover=undefined
 else
-B := build
+B ?= build
 endif
 
 VERSION := $(shell cat VERSION)
-CPPFLAGS += -Iinclude -Iuserspace -I$(B)/skel -D_GNU_SOURCE -DBPREC_VERSION='"$(VERSION)"'
-WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wundef $(if $(WERROR),-Werror)
 CFLAGS ?= -O2 -g
+WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wundef $(if $(WERROR),-Werror)
+ALL_CPPFLAGS = -Iinclude -Iuserspace -I$(B)/skel -D_GNU_SOURCE -DBPREC_VERSION='"$(VERSION)"' $(CPPFLAGS)
 ALL_CFLAGS = -std=gnu11 $(CFLAGS) $(WARN) $(SANFLAGS) -pthread
 LDLIBS := -lbpf -lelf -ldw -lzstd -lxxhash -ljansson -lJudy -lz -pthread
 
@@ -29,6 +35,11 @@ OBJ := $(SRC:%.c=$(B)/%.o)
 LIBOBJ := $(filter-out $(B)/userspace/main.o,$(OBJ))
 BPF := $(sort $(wildcard bpf/*.bpf.c))
 SKEL := $(BPF:bpf/%.bpf.c=$(B)/skel/%.skel.h)
+UNIT := $(patsubst %.c,$(B)/%,$(sort $(wildcard tests/unit/test_*.c)))
+PROGSRC := $(sort $(wildcard tests/progs/*.c))
+PROGMAIN := $(if $(PROGSRC),$(shell grep -l '^int main(' $(PROGSRC)))
+PROGS := $(PROGMAIN:%.c=$(B)/%)
+PROGOBJ := $(patsubst %.c,$(B)/%.o,$(filter-out $(PROGMAIN),$(PROGSRC)))
 
 ## Program
 all: $(B)/bprec
@@ -37,26 +48,105 @@ $(B)/bprec: $(OBJ)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
-$(B)/userspace/%.o: userspace/%.c | $(SKEL)
+$(B)/userspace/%.o: userspace/%.c $(B)/flags
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+	$(Q)$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+
+# Only these two layers may include skeletons; later the dependency files know which.
+$(filter $(B)/userspace/kern/% $(B)/userspace/probe/%,$(OBJ)): | $(SKEL)
+
+# Compiler and flags of the last build: a change of them (or of VERSION) builds everything again. Warnings don't count.
+FLAGS = $(CC) $(CFLAGS) $(CPPFLAGS) $(LDFLAGS) $(SANFLAGS) $(VERSION)
+$(B)/flags: FORCE
+	@mkdir -p $(@D)
+	@echo '$(FLAGS)' | cmp -s - $@ || echo '$(FLAGS)' >$@
 
 ## BPF
 $(B)/bpf/%.bpf.o: bpf/%.bpf.c
 	$(call say,BPF,$<)
 	@mkdir -p $(@D)
-	$(Q)$(CLANG) -target bpf -D__TARGET_ARCH_x86 -O2 -g -Wall -Iinclude -I. -Ibpf -MMD -MP -MT $@ -MF $(@:.o=.d) -c -o $@ $<
+	$(Q)$(CLANG) -target bpf -D__TARGET_ARCH_x86 -O2 -g -Wall $(if $(WERROR),-Werror) -Iinclude -I. -Ibpf \
+		-MMD -MP -MT $@ -MF $(@:.o=.d) -c -o $@ $<
 
 $(B)/skel/%.skel.h: $(B)/bpf/%.bpf.o
 	$(call say,SKEL,$@)
 	@mkdir -p $(@D)
 	$(Q)$(BPFTOOL) gen skeleton $< name $(subst .,_,$*)_bpf > $@.tmp && mv $@.tmp $@
 
+## Tests
+# A unit test is one program; it may use everything but main(). A line `libs: -lX` in a file adds libraries.
+libs = $(shell sed -n 's,^[/ ]\*.*libs: \(-l[-a-z0-9 l]*\).*,\1,p' $<)
+
+$(B)/tests/unit/%: tests/unit/%.c $(LIBOBJ) $(B)/flags
+	$(call say,UNIT,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) $(LDFLAGS) -MMD -MP -o $@ $< $(LIBOBJ) -lcmocka $(libs) $(LDLIBS)
+
+# Programs that tests record, or that change files behind a recording: plain C, without sanitizers. What has no main() of
+# its own goes into an archive, from which each program takes what it needs.
+PROG_CC = $(CC) -std=gnu11 -D_GNU_SOURCE -O2 -g $(WARN) -pthread -MMD -MP
+
+$(B)/tests/progs/%.o: tests/progs/%.c
+	@mkdir -p $(@D)
+	$(Q)$(PROG_CC) -c -o $@ $<
+
+$(B)/tests/progs/helpers.a: $(PROGOBJ)
+	@mkdir -p $(@D)
+	$(Q)rm -f $@ && ar rcs $@ $^
+
+$(B)/tests/progs/%: tests/progs/%.c $(B)/tests/progs/helpers.a
+	$(call say,PROG,$<)
+	@mkdir -p $(@D)
+	$(Q)$(PROG_CC) -o $@ $< $(B)/tests/progs/helpers.a $(libs)
+
+build-tests: all $(UNIT) $(PROGS)
+
+# deps first: without it the rest may not build. T: patterns of the tests to run.
+test:
+	@scripts/deps.sh build test
+	$(Q)$(MAKE) --no-print-directory build-tests
+	$(Q)tests/run $(T)
+
+test-unit: $(UNIT)
+	$(Q)BUILD=$(B) tests/run unit/
+
+bench:
+	@scripts/deps.sh build bench
+	$(Q)$(MAKE) --no-print-directory build-tests
+	$(Q)tests/bench/run
+
+demo:
+	@scripts/deps.sh build demo
+	$(Q)$(MAKE) --no-print-directory all $(B)/tests/progs/demo-reader $(B)/tests/progs/demo-writer
+	$(Q)scripts/demo.sh
+
+lint: all
+	$(Q)scripts/lint.sh
+
+## Installation
+MAN := $(wildcard docs/man/*.1)
+INSTALLED = $(prefix)/bin/bprec $(MAN:docs/man/%=$(prefix)/share/man/man1/%) \
+	$(prefix)/share/bash-completion/completions/bprec \
+	$(prefix)/share/zsh/site-functions/_bprec $(prefix)/share/fish/vendor_completions.d/bprec.fish
+
+install: all
+	install -D -m 755 $(B)/bprec $(DESTDIR)$(prefix)/bin/bprec
+	install -D -m 644 -t $(DESTDIR)$(prefix)/share/man/man1 $(MAN)
+	install -D -m 644 completions/bash/bprec $(DESTDIR)$(prefix)/share/bash-completion/completions/bprec
+	install -D -m 644 completions/zsh/_bprec $(DESTDIR)$(prefix)/share/zsh/site-functions/_bprec
+	install -D -m 644 completions/fish/bprec.fish $(DESTDIR)$(prefix)/share/fish/vendor_completions.d/bprec.fish
+
+uninstall:
+	rm -f $(addprefix $(DESTDIR),$(INSTALLED))
+
+check-install: all
+	$(Q)tests/cli/test-install.sh
+
 clean:
 	rm -rf build
 
-.PHONY: all clean
+.PHONY: all build-tests test test-unit bench demo lint install uninstall check-install clean FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
--include $(OBJ:.o=.d) $(wildcard $(B)/bpf/*.d)
+-include $(OBJ:.o=.d) $(UNIT:=.d) $(PROGS:=.d) $(PROGOBJ:.o=.d) $(wildcard $(B)/bpf/*.d)

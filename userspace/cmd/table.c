@@ -1,0 +1,8 @@
+/* SPDX-License-Identifier: MIT */
+/* table.c: the commands, in the order in which help shows them. */
+#include "cmd/cmd.h"
+
+const struct cmd *const commands[] = {
+	&cmd_help,
+	NULL,
+};
