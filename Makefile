@@ -37,7 +37,7 @@ BPF := $(sort $(wildcard bpf/*.bpf.c))
 SKEL := $(BPF:bpf/%.bpf.c=$(B)/skel/%.skel.h)
 UNIT := $(patsubst %.c,$(B)/%,$(sort $(wildcard tests/unit/test_*.c)))
 PROGSRC := $(sort $(wildcard tests/progs/*.c))
-PROGMAIN := $(if $(PROGSRC),$(shell grep -l '^int main(' $(PROGSRC)))
+PROGMAIN := $(if $(PROGSRC),$(shell grep -l '^int main\b' $(PROGSRC)))
 PROGS := $(PROGMAIN:%.c=$(B)/%)
 PROGOBJ := $(patsubst %.c,$(B)/%.o,$(filter-out $(PROGMAIN),$(PROGSRC)))
 
