@@ -47,7 +47,8 @@ struct model_task {
 struct model_object {
 	uint32_t id, flags; /* flags: enum object_flags */
 	uint32_t major, minor, generation, fs_magic;
-	uint64_t inode, size; /* size: bytes, as last told */
+	uint64_t inode,
+		size; /* size: bytes, as last told by EV_OBJECT or EV_PAGES (which may have no pages) */
 	const char *path;
 };
 
