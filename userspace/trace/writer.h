@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 #include <sys/uio.h>
 
 #include "bprec/format.h"
@@ -16,6 +17,9 @@ struct writer;
 /** Makes the directory `dir` (mode 0700; it may exist if it is empty and ours) and its files (0600).
  *  Returns 0 or -errno (-EEXIST, -ENOTEMPTY, -EACCES, -ENOSPC ...). */
 int writer__new(struct writer **ret_writer, const char *dir);
+/** The same for a trace that shall belong to another user (under sudo: the one who called it). An existing directory
+ *  may be that user's. */
+int writer__new_for(struct writer **ret_writer, const char *dir, uid_t uid, gid_t gid);
 /** Closes without a manifest if writer__finish was not called; NULL is allowed. */
 void writer__free(struct writer *w);
 
