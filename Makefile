@@ -8,7 +8,9 @@
 # V=1 shows the commands, SAN=1 builds with asan and ubsan, WERROR=1 makes warnings errors, B=DIR builds elsewhere.
 
 ## Settings
-CC ?= gcc
+ifeq ($(origin CC),default)
+CC := gcc
+endif
 CLANG ?= clang
 BPFTOOL ?= $(shell command -v bpftool || echo /usr/sbin/bpftool)
 prefix ?= /usr/local
