@@ -1,0 +1,13 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+# timeout 300
+"""Nothing missed: the outsider is in a pid and mount namespace of its own."""
+import os
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+import matrix  # noqa: E402
+import mounts  # noqa: E402
+
+matrix.main(mounts.tmpfs, "writer in another namespace", ["write", "pwrite64", "truncate", "open-trunc", "fallocate", "store"],
+            ["unshare", "-p", "-m", "-f", "--mount-proc"])
