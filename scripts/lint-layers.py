@@ -57,7 +57,7 @@ def sources():
 def layer_of(path, table):
     """The layer a file belongs to: its folder, or the nearest one above that is in the table."""
     at = os.path.dirname(path)
-    while at and at not in table:
+    while at and at not in table and os.path.dirname(at) != "userspace":
         at = os.path.dirname(at)
     return at or path
 
