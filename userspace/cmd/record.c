@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: MIT */
+/* record.c: `bprec record`: records a command, then asks check for the verdict so far. */
+#include <errno.h>
+#include <limits.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "check/check.h"
+#include "cmd/cmd.h"
+#include "record/record.h"
+#include "trace/reader.h"
+#include "util/err.h"
+#include "util/names.h"
+
+extern char **environ;
+
+static const struct cmd_option options[] = {
+	{ "output", 'o', "DIR", "trace directory; it must not exist or be empty" },
+	{ "quiet", 'q', NULL, "say nothing at the end" },
+	{ "require-observation", 0, NULL, "fail if the kernel can't be observed" },
+	{ "user", 'u', "NAME", "load BPF, then become this user to record and run the command" },
+	{ "disable-hook", 0, "HOOK", "leave out one kernel hook (for tests)" },
+	{ NULL, 0, NULL, NULL },
+};
+
+/** What the words say. */
+struct arguments {
+	const char *output, *user, *disable_hook;
+	bool quiet, require;
+	char **command;
+	char dir[PATH_MAX];
+};
+
+static void warn(void *ctx, const char *line)
+{
+	(void)ctx;
+	fprintf(stderr, "bprec: %s\n", line);
+}
+
+static int prepare(void *ctx)
+{
+	struct arguments *a = ctx;
+
+	return cmd__new_trace(a->output, a->command[0], a->dir, sizeof(a->dir));
+}
+
+static int parse(int argc, char **argv, struct arguments *a)
+{
+	struct cmd_parse p = { .argc = argc, .argv = argv, .at = 1 };
+	const struct cmd_option *o;
+	int err = 0;
+
+	while ((o = cmd__next(&cmd_record, &p, &err))) {
+		if (!strcmp(o->name, "output"))
+			a->output = p.value;
+		else if (!strcmp(o->name, "quiet"))
+			a->quiet = true;
+		else if (!strcmp(o->name, "require-observation"))
+			a->require = true;
+		else if (!strcmp(o->name, "user"))
+			a->user = p.value;
+		else if (!strcmp(o->name, "disable-hook"))
+			a->disable_hook = p.value;
+	}
+	if (err)
+		return err;
+	if (p.at >= argc)
+		return cmd__usage_error(&cmd_record, "a command is missing");
+	a->command = argv + p.at;
+	return 0;
+}
+
+static int set_user(struct record_opts *o, const char *name)
+{
+	const struct passwd *pw;
+
+	if (!name)
+		return 0;
+	pw = getpwnam(name);
+	if (!pw)
+		return cmd__usage_error(&cmd_record, "there is no user '%s'", name);
+	o->drop_user = true;
+	o->uid = pw->pw_uid;
+	o->gid = pw->pw_gid;
+	o->user = name;
+	return 0;
+}
+
+/** The last line: the trace and what it is worth. */
+static void say_verdict(const char *dir)
+{
+	struct check_report *report = NULL;
+	struct reader *r = NULL;
+	int err = reader__open(&r, dir);
+
+	if (!err)
+		err = check__run(r, &(struct check_opts){ .trust_pages = true }, &report);
+	if (err)
+		fprintf(stderr, "bprec: %s: %s\n", dir, reader__error(r));
+	else
+		fprintf(stderr, "bprec: trace %s: %s%s\n", dir, verdict_name(report->verdict),
+			report->verdict == VERDICT_CLEAN ? "" : "; see 'bprec check'");
+	check__free(report);
+	reader__free(r);
+}
+
+/** Exit code for a recording that failed; its line is said. */
+static int failed(const struct arguments *a, int err, bool started)
+{
+	if (started) {
+		fprintf(stderr, "bprec: the recording ended early: %s; what was recorded is in %s\n",
+			err__text(), a->dir);
+		return EXIT_BPREC;
+	}
+	if (err == -ENOENT && !strchr(a->command[0], '/')) {
+		fprintf(stderr, "bprec: %s: command not found\n", a->command[0]);
+		return EXIT_NOT_FOUND;
+	}
+	fprintf(stderr, "bprec: %s\n", *err__text() ? err__text() : strerror(-err));
+	return EXIT_BPREC;
+}
+
+static int run(int argc, char **argv)
+{
+	struct arguments a = { 0 };
+	struct record_opts o = { .dir = a.dir, .warn = warn, .prepare = prepare, .ctx = &a };
+	struct record_result result;
+	int err = parse(argc, argv, &a);
+
+	if (!err)
+		err = set_user(&o, a.user);
+	if (err)
+		return err;
+	o.argv = a.command;
+	o.envp = environ;
+	o.require_observation = a.require;
+	o.disable_hook = a.disable_hook;
+	err = record__run(&o, &result);
+	if (*a.dir)
+		cmd__give_trace(a.dir);
+	if (err)
+		return failed(&a, err, result.end_kind != 0);
+	if (!a.quiet)
+		say_verdict(a.dir);
+	return result.end_kind == END_SIGNALED ? 128 + result.end_code : result.end_code;
+}
+
+const struct cmd cmd_record = {
+	.name = "record",
+	.args = "-- COMMAND [ARG...]",
+	.summary = "record a process tree, and notice what others do to its memory",
+	.options = options,
+	.run = run,
+	.usage_exit = EXIT_BPREC,
+};

@@ -1,0 +1,305 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * compare.c: what differs from the last snapshot.
+ *
+ * Looking at the contents proves that something changed, never that nothing did in between: so a difference that is found
+ * here has a window that begins at the last look (or at the fault that announced it), and a look that finds nothing is an
+ * EV_COMPARE, not an all-clear.
+ *
+ * Where an insider can store into the object too, a difference alone doesn't tell whose it is: without an outsider's fault
+ * on that page it is taken for the insider's, and the gap that the exposure left in the trace keeps the verdict uncertain.
+ */
+#include "record/compare.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <utlist.h>
+
+#include "record/emit.h"
+#include "record/exposure.h"
+#include "record/insiders.h"
+#include "record/object.h"
+#include "record/who.h"
+#include "space/space.h"
+
+#define LOOK_MIN_NS 10000000ull /* not more often than this */
+#define LOOK_SHARE 20           /* and not more than one part in so many of the time */
+
+/** Differences of an object while they are written. */
+struct looked {
+	struct space_diffs diffs;
+	uint64_t pages, size;
+	uint64_t first_event; /* of the EV_PAGES, ~0: none */
+};
+
+static int compare_part(struct recorder *r, struct object *o, uint64_t first, uint64_t n, void *ctx)
+{
+	struct looked *l = ctx;
+
+	l->pages += n;
+	return space__compare_file(r->w, r->m, o->id, o->fd, first, n, &l->diffs, &l->size);
+}
+
+/** EV_PAGES for diffs [from, to), which are neighbours. */
+static int write_pages(struct recorder *r, struct object *o, enum pages_why why, struct looked *l,
+		       size_t from, size_t to)
+{
+	struct space_runs runs = { 0 };
+	uint64_t event = ~0ull;
+	int err = 0;
+
+	for (size_t i = from; i < to && !err; i++)
+		err = space_runs__add(&runs, l->diffs.v[i].new_id);
+	if (!err)
+		err = space__emit_pages(r->w, o->id, why, l->diffs.v[from].index, &runs, l->size,
+					&event, emit__feed, r);
+	if (l->first_event == ~0ull)
+		l->first_event = event;
+	space_runs__free(&runs);
+	return err;
+}
+
+static size_t neighbours(const struct space_diffs *d, size_t from)
+{
+	size_t to = from + 1;
+
+	while (to < d->n && d->v[to].index == d->v[to - 1].index + 1)
+		to++;
+	return to;
+}
+
+static int write_all_pages(struct recorder *r, struct object *o, enum pages_why why, struct looked *l)
+{
+	int err = 0;
+
+	for (size_t i = 0; i < l->diffs.n && !err;) {
+		size_t to = neighbours(&l->diffs, i);
+
+		err = write_pages(r, o, why, l, i, to);
+		i = to;
+	}
+	return err;
+}
+
+static int write_change(struct recorder *r, struct object *o, uint64_t first, uint64_t n,
+			struct ev_change *ev)
+{
+	static struct change_insider who[INSIDERS_MAX];
+
+	ev->object = o->id;
+	ev->ninsiders = insiders__facts(r, o, first, n, who);
+	ev->after_event = writer__events(r->w) - 1;
+	if (!ev->count)
+		ev->count = 1;
+	return emit(r, EV_CHANGE, NULL, ev, sizeof(*ev), who, ev->ninsiders * sizeof(*who));
+}
+
+int compare__change(struct recorder *r, struct object *o, uint64_t first, uint64_t n,
+		    struct ev_change *ev)
+{
+	struct looked l = { .first_event = ~0ull, .size = object__size(o) };
+	int err = 0;
+
+	if (o->fd >= 0)
+		err = object__each_saved(o, first, n, compare_part, r, &l);
+	ev->saved_ns = o->fd >= 0 ? now_ns() : 0;
+	ev->flags |= o->fd >= 0 ? CHANGE_SAVED : 0;
+	ev->new_size = l.size;
+	ev->pages = insiders__mapped_pages(r, o, first, n, &first);
+	ev->pages_changed = l.diffs.n;
+	if (!err)
+		err = write_all_pages(r, o, PAGES_CHANGED, &l);
+	ev->pages_event = l.first_event;
+	if (!err)
+		err = write_change(r, o, first, n, ev);
+	space_diffs__free(&l.diffs);
+	return err;
+}
+
+int compare__insider(struct recorder *r, struct object *o, const struct kevent *ke)
+{
+	struct looked l = { .first_event = ~0ull };
+	struct ev_object_write ev = { .object = o->id, .channel = ke->channel,
+				      .offset = ke->offset, .length = ke->length };
+	const bool all = ke->flags & (KEVF_RANGE_UNKNOWN | KEVF_SHRINK);
+	uint64_t first = all ? 0 : ke->offset / BPREC_PAGE_SIZE;
+	uint64_t n = all || ke->length == ~0ull ?
+			     ~0ull - first :
+			     (ke->offset + ke->length + BPREC_PAGE_SIZE - 1) / BPREC_PAGE_SIZE - first;
+	int err;
+
+	if (o->fd < 0 || !insiders__mapped_pages(r, o, first, n, &first)) {
+		o->stale = true; /* nobody maps it now: saved again when somebody does */
+		return 0;
+	}
+	first = all ? 0 : ke->offset / BPREC_PAGE_SIZE;
+	err = object__each_saved(o, first, n, compare_part, r, &l);
+	if (!err)
+		err = write_all_pages(r, o, PAGES_INSIDER, &l);
+	ev.pages_event = l.first_event;
+	if (!err)
+		err = emit(r, EV_OBJECT_WRITE, task__find(r, ke->tid), &ev, sizeof(ev), NULL, 0);
+	space_diffs__free(&l.diffs);
+	return err;
+}
+
+static struct fault *fault_on(struct object *o, uint64_t page)
+{
+	struct fault *f;
+
+	LL_FOREACH(o->faults, f)
+		if (page >= f->first && page - f->first < f->n)
+			return f;
+	return NULL;
+}
+
+/** Who made this difference? False: an insider may have. */
+static bool attribute(struct recorder *r, struct object *o, uint64_t page, bool insider_stores,
+		      struct ev_change *ev)
+{
+	const struct fault *f = fault_on(o, page);
+
+	memset(ev, 0, sizeof(*ev));
+	ev->flags = CHANGE_SAVED | CHANGE_BY_COMPARE | CHANGE_PAGE_RANGE;
+	ev->begin_ns = o->look_ns;
+	if (f) {
+		ev->writer = f->writer;
+		ev->channel = f->channel;
+		if (f->ns > o->look_ns)
+			ev->begin_ns = f->ns;
+	} else if (insider_stores) {
+		return false;
+	} else if (exposure__by_mapping(r, o)) {
+		ev->writer = exposure__sole_mapper(r, o);
+		ev->channel = CH_MMAP_STORE;
+	} else {
+		ev->channel = CH_UNKNOWN;
+	}
+	if (ev->channel == CH_MMAP_STORE)
+		ev->flags |= CHANGE_EXPOSED;
+	return true;
+}
+
+/** Is a call under way or not yet written down that explains this page? */
+static bool explained(struct recorder *r, const struct object *o, uint64_t page)
+{
+	const uint64_t at = page * BPREC_PAGE_SIZE;
+	const struct change *c;
+
+	LL_FOREACH(r->changes, c) {
+		if (c->ke.inode != o->inode || c->ke.dev != o->dev)
+			continue;
+		if (c->flags & CHANGE_RANGE_UNKNOWN || c->length == ~0ull)
+			return true;
+		if (at + BPREC_PAGE_SIZE > c->offset && at < c->offset + c->length)
+			return true;
+	}
+	return false;
+}
+
+/** Leaves out the differences that a known call explains: they are written with that change. */
+static void drop_explained(struct recorder *r, const struct object *o, struct space_diffs *d)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < d->n; i++)
+		if (!r->changes || !explained(r, o, d->v[i].index))
+			d->v[n++] = d->v[i];
+	d->n = n;
+}
+
+static bool same_origin(const struct ev_change *a, const struct ev_change *b)
+{
+	return a->writer == b->writer && a->channel == b->channel;
+}
+
+/** Writes the differences from `i` on that are neighbours and of one origin; returns the index after them. */
+static size_t write_cluster(struct recorder *r, struct object *o, struct looked *l, size_t i,
+			    bool insider_stores, uint64_t now, int *err)
+{
+	struct ev_change ev, next;
+	const bool outside = attribute(r, o, l->diffs.v[i].index, insider_stores, &ev);
+	const size_t end = neighbours(&l->diffs, i);
+	size_t to = i + 1;
+
+	for (; to < end; to++)
+		if (attribute(r, o, l->diffs.v[to].index, insider_stores, &next) != outside ||
+		    (outside && !same_origin(&ev, &next)))
+			break;
+	l->first_event = ~0ull;
+	*err = write_pages(r, o, outside ? PAGES_CHANGED : PAGES_COMPARED, l, i, to);
+	if (*err || !outside)
+		return to;
+	ev.offset = l->diffs.v[i].index * BPREC_PAGE_SIZE;
+	ev.length = (to - i) * BPREC_PAGE_SIZE;
+	ev.saved_ns = now;
+	ev.new_size = l->size;
+	ev.pages = ev.pages_changed = to - i;
+	ev.pages_event = l->first_event;
+	*err = write_change(r, o, l->diffs.v[i].index, to - i, &ev);
+	return to;
+}
+
+static int write_looked(struct recorder *r, struct object *o, struct looked *l, uint64_t now)
+{
+	const struct ev_compare ev = { .object = o->id, .from_ns = o->look_ns, .to_ns = now,
+				       .pages = l->pages, .pages_changed = l->diffs.n };
+	const bool insider_stores = insiders__can_store(r, o);
+	int err = 0;
+
+	for (size_t i = 0; i < l->diffs.n && !err;)
+		i = write_cluster(r, o, l, i, insider_stores, now, &err);
+	return err ? err : emit(r, EV_COMPARE, NULL, &ev, sizeof(ev), NULL, 0);
+}
+
+int compare__object(struct recorder *r, struct object *o, bool final)
+{
+	struct looked l = { .first_event = ~0ull };
+	const uint64_t begin = now_ns();
+	uint64_t first, n, now;
+	int err;
+
+	if (o->fd < 0 || !o->nsaved || (!final && begin < o->next_look_ns))
+		return 0;
+	n = insiders__mapped_pages(r, o, 0, ~0ull, &first);
+	if (!n)
+		return 0;
+	err = object__each_saved(o, first, n, compare_part, r, &l);
+	now = now_ns();
+	drop_explained(r, o, &l.diffs);
+	if (!err)
+		err = write_looked(r, o, &l, now);
+	o->look_ns = now;
+	o->next_look_ns = now + LOOK_MIN_NS;
+	if (LOOK_SHARE * (now - begin) > LOOK_MIN_NS)
+		o->next_look_ns = now + LOOK_SHARE * (now - begin);
+	space_diffs__free(&l.diffs);
+	return err;
+}
+
+bool compare__wanted(const struct recorder *r, const struct object *o)
+{
+	return o->exposed && (o->faults || exposure__by_mapping(r, o));
+}
+
+int compare__fault(struct recorder *r, struct object *o, const struct kevent *ke, uint32_t writer,
+		   uint32_t channel)
+{
+	const uint64_t first = ke->offset / BPREC_PAGE_SIZE;
+	const uint64_t n = (ke->length + BPREC_PAGE_SIZE - 1) / BPREC_PAGE_SIZE;
+	struct fault *f = fault_on(o, first);
+
+	(void)r;
+	o->exposed = true;
+	if (!f || f->writer != writer || f->n < n) {
+		f = calloc(1, sizeof(*f));
+		if (!f)
+			return -1;
+		*f = (struct fault){ .first = first, .n = n ? n : 1, .writer = writer,
+				     .channel = channel, .ns = ke->ns };
+		LL_PREPEND(o->faults, f);
+	}
+	if (o->next_look_ns > ke->ns + 1000000)
+		o->next_look_ns = ke->ns + 1000000;
+	return 0;
+}

@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * dispatch.c: one switch over the events; each case is a function here or in the file that owns the matter.
+ *
+ * Stops are told apart as man 2 ptrace says for PTRACE_SEIZEd tracees: status >> 16 is the PTRACE_EVENT, SIGTRAP | 0x80 a
+ * call's stop (PTRACE_O_TRACESYSGOOD), PTRACE_EVENT_STOP with a stopping signal a group stop, everything else a signal.
+ */
+#include "record/dispatch.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <sys/ptrace.h>
+#include <sys/wait.h>
+
+#include "record/calls.h"
+#include "record/emit.h"
+#include "record/exec.h"
+#include "record/outside.h"
+#include "record/sched.h"
+#include "record/signals.h"
+#include "record/tree.h"
+#include "tracee/tracee.h"
+
+static int on_seccomp(struct recorder *r, struct task *t)
+{
+	unsigned long msg = 0;
+
+	if (t->by_syscall) { /* the entry was treated at the stop before the filters ran */
+		t->state = TASK_IN_CALL;
+		ptrace(PTRACE_SYSCALL, t->tid, 0, 0);
+		return 0;
+	}
+	t->stop = STOP_ENTRY;
+	if (ptrace(PTRACE_GETEVENTMSG, t->tid, 0, &msg))
+		return errno == ESRCH ? 0 : -errno;
+	if (msg == TRACEE_SECCOMP_ARCH)
+		return calls__foreign(r, t);
+	return calls__entry(r, t, msg == TRACEE_SECCOMP_PLAIN);
+}
+
+static int on_syscall_stop(struct recorder *r, struct task *t, enum task_state before)
+{
+	bool exit_stop = before == TASK_IN_CALL;
+
+	if (t->by_syscall) {
+		struct __ptrace_syscall_info si;
+
+		if (ptrace(PTRACE_GET_SYSCALL_INFO, t->tid, sizeof(si), &si) <= 0)
+			return errno == ESRCH ? 0 : -errno;
+		exit_stop = si.op == PTRACE_SYSCALL_INFO_EXIT;
+	}
+	if (!exit_stop) {
+		t->stop = STOP_ENTRY;
+		return calls__entry(r, t, false);
+	}
+	t->stop = STOP_EXIT;
+	return calls__exit(r, t);
+}
+
+static bool is_stop_signal(int sig)
+{
+	return sig == SIGSTOP || sig == SIGTSTP || sig == SIGTTIN || sig == SIGTTOU;
+}
+
+static int write_preemption(struct recorder *r, struct task *t)
+{
+	static uint8_t xstate[16384];
+	struct ev_regs ev = { .why = REGS_PREEMPT };
+	size_t len = sizeof(xstate);
+	int err = tracee__get_regs(t->tid, &ev.regs);
+
+	if (!err)
+		err = tracee__get_xstate(t->tid, xstate, &len);
+	if (err)
+		return err == -ESRCH ? 0 : err;
+	ev.xsave_len = len;
+	r->preempts++;
+	return emit(r, EV_REGS, t, &ev, sizeof(ev), xstate, len);
+}
+
+/** PTRACE_EVENT_STOP: a new thread's first stop, our own interrupt, a group stop, or its end. */
+static int on_event_stop(struct recorder *r, struct task *t, int sig, enum task_state before)
+{
+	int err = 0;
+
+	t->stop = STOP_OTHER;
+	if (is_stop_signal(sig)) {
+		t->stop = STOP_GROUP;
+		sched__yield_token(r, t);
+		if (ptrace(PTRACE_LISTEN, t->tid, 0, 0) && errno != ESRCH)
+			return -errno;
+		return 0;
+	}
+	if (!t->known) {
+		t->stop_seen = true;
+		return 0;
+	}
+	t->interrupt_sent = false;
+	if (before == TASK_RUNNING)
+		err = write_preemption(r, t);
+	if (!err)
+		sched__ready(r, t);
+	return err;
+}
+
+static int on_ptrace_event(struct recorder *r, struct task *t, int event, int sig,
+			   enum task_state before)
+{
+	switch (event) {
+	case PTRACE_EVENT_SECCOMP:
+		return on_seccomp(r, t);
+	case PTRACE_EVENT_FORK:
+	case PTRACE_EVENT_VFORK:
+	case PTRACE_EVENT_CLONE:
+		return tree__clone(r, t, event);
+	case PTRACE_EVENT_EXEC:
+		return exec__stop(r, t);
+	case PTRACE_EVENT_EXIT:
+		return tree__exiting(r, t);
+	case PTRACE_EVENT_STOP:
+		return on_event_stop(r, t, sig, before);
+	default: /* PTRACE_EVENT_VFORK_DONE: still inside vfork */
+		t->state = before;
+		ptrace(PTRACE_SYSCALL, t->tid, 0, 0);
+		return 0;
+	}
+}
+
+static int on_stop(struct recorder *r, const struct rec_event *ev)
+{
+	const int event = ev->status >> 16, sig = WSTOPSIG(ev->status);
+	struct task *t = task__find(r, ev->tid);
+	enum task_state before;
+
+	if (event == PTRACE_EVENT_EXEC) {
+		t = exec__rename(r, ev->tid);
+	} else if (!t) {
+		t = task__new(r, ev->tid); /* a child whose parent's event has yet to come */
+	}
+	if (!t)
+		return -ENOMEM;
+	before = t->state;
+	t->state = TASK_STOPPED;
+	t->stop_ns = ev->ns;
+	if (before == TASK_RUNNING || before == TASK_NEW)
+		t->idle_ns = ev->ns;
+	if (event)
+		return on_ptrace_event(r, t, event, sig, before);
+	if (sig == (SIGTRAP | 0x80))
+		return on_syscall_stop(r, t, before);
+	t->stop = STOP_SIGNAL;
+	return signals__stop(r, t, sig);
+}
+
+int dispatch_event(struct recorder *r, const struct rec_event *ev)
+{
+	struct kevent ke;
+	int err = 0;
+
+	switch (ev->type) {
+	case REV_STOP:
+		err = on_stop(r, ev);
+		break;
+	case REV_GONE:
+		err = tree__gone(r, ev->tid, ev->status);
+		break;
+	case REV_KERNEL:
+		ke = *ev->ke;
+		err = outside__event(r, &ke);
+		break;
+	case REV_TICK:
+		events__forward_signals(r);
+		sched__tick(r, now_ns());
+		signals__tick(r, now_ns());
+		err = outside__tick(r, now_ns());
+		if (!err)
+			err = writer__flush(r->w, 100000000ull);
+		break;
+	case REV_NONE:
+		events__forward_signals(r);
+		break;
+	case REV_END:
+		break;
+	}
+	if (!err && r->changes)
+		err = outside__progress(r);
+	if (err == -ESRCH)
+		err = 0; /* killed between its stop and now: REV_GONE follows */
+	return err ? recorder__fail(r, err, "recording") : r->err;
+}

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * exec.c: the address space of a new image, whole, at its first instruction.
+ *
+ * Order matters: the objects become watched before their contents are read, so that a change after the reading is seen.
+ */
+#include "record/exec.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/ptrace.h>
+#include <unistd.h>
+
+#include "record/calls.h"
+#include "record/emit.h"
+#include "record/mapping.h"
+#include "record/sched.h"
+#include "tracee/tracee.h"
+
+struct task *exec__rename(struct recorder *r, pid_t tid)
+{
+	unsigned long former = tid;
+	struct task *t, *leader;
+
+	ptrace(PTRACE_GETEVENTMSG, tid, 0, &former);
+	t = task__find(r, former);
+	if ((pid_t)former == tid || !t)
+		return t ? t : task__new(r, tid);
+	leader = task__find(r, tid);
+	if (leader) {
+		struct ev_exit ev = { .kind = END_EXITED };
+
+		if (leader->known)
+			emit(r, EV_EXIT, leader, &ev, sizeof(ev), NULL, 0);
+		task__free(r, leader);
+	}
+	HASH_DEL(r->tasks, t);
+	t->tid = t->pid = tid;
+	HASH_ADD_INT(r->tasks, tid, t);
+	return t;
+}
+
+static int write_exec(struct recorder *r, struct task *t, uint32_t former)
+{
+	static uint8_t auxv[2048], xstate[16384];
+	char path[4096], link[64];
+	struct ev_exec ev = { .space = ++r->next_space, .former_tid = former };
+	size_t alen = sizeof(auxv), xlen = sizeof(xstate);
+	uint64_t at;
+	int err = tracee__get_regs(t->tid, &ev.regs);
+	ssize_t n;
+
+	if (!err)
+		err = tracee__auxv(t->tid, auxv, &alen, &at);
+	if (!err)
+		err = tracee__get_xstate(t->tid, xstate, &xlen);
+	if (err)
+		return err;
+	snprintf(link, sizeof(link), "/proc/%d/exe", t->pid);
+	n = readlink(link, path, sizeof(path) - 1);
+	path[n > 0 ? n : 0] = '\0';
+	ev.auxv_len = alen;
+	ev.xsave_len = xlen;
+	ev.path_len = strlen(path) + 1;
+	t->space = ev.space;
+	const struct iovec part[4] = {
+		{ &ev, sizeof(ev) }, { auxv, alen }, { xstate, xlen }, { path, ev.path_len },
+	};
+	return emit__parts(r, EV_EXEC, t, part, 4);
+}
+
+/** A 32-bit image: it can't be recorded, so it must not run. */
+static int refuse_image(struct recorder *r, struct task *t)
+{
+	int err = emit__note(r, t, NOTE_32BIT, 0, "a 32-bit program can't be recorded; killed");
+
+	recorder__warn(r, "pid %d: it executes a 32-bit program, which can't be recorded; "
+			  "it was killed (wanted: an x86-64 program)", t->pid);
+	kill(t->pid, SIGKILL);
+	t->state = TASK_DYING;
+	return err;
+}
+
+int exec__stop(struct recorder *r, struct task *t)
+{
+	unsigned long former = t->tid;
+	int err;
+
+	ptrace(PTRACE_GETEVENTMSG, t->tid, 0, &former);
+	t->stop = STOP_OTHER;
+	t->scratch = t->scratch_len = t->clear_tid = 0;
+	free(t->plan);
+	t->plan = NULL;
+	err = calls__no_return(r, t, 0);
+	if (err)
+		return err;
+	err = tracee__prepare_exec(t->tid);
+	if (err == -ENOEXEC)
+		return refuse_image(r, t);
+	if (!err)
+		err = write_exec(r, t, former);
+	if (!err)
+		err = mapping__whole_space(r, t);
+	if (!err)
+		err = sched__split(r, t);
+	if (err)
+		return err;
+	t->args_known = false;
+	sched__ready(r, t);
+	return 0;
+}

@@ -1,0 +1,384 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * mapping.c: from a mapping of a stopped tracee to its events: EV_OBJECT (once), EV_PAGES (what is not saved yet), EV_MAP,
+ * and EV_MEM for pages that are private copies already.
+ *
+ * The object's identity comes from the kernel where BPF watches (the VMA's own inode: overlayfs, btrfs and SysV shm lie
+ * in stat and maps), else from /proc/PID/maps.
+ */
+#include "record/mapping.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "record/emit.h"
+#include "record/exposure.h"
+#include "record/object.h"
+#include "record/sched.h"
+#include "space/space.h"
+#include "tracee/tracee.h"
+
+#define PAGES(n) (((n) + BPREC_PAGE_SIZE - 1) / BPREC_PAGE_SIZE)
+
+/** The kernel's list of a process's file mappings. */
+struct held {
+	struct khold *v;
+	size_t n, cap;
+};
+
+/** What is known while one space is written down. */
+struct walk {
+	struct recorder *r;
+	struct task *t;
+	struct held held;
+	uint64_t only;  /* address of the one mapping wanted, 0: all */
+	struct tracee_map *maps;
+	size_t nmaps, cap;
+};
+
+static int add_held(void *ctx, const struct khold *h)
+{
+	struct held *l = ctx;
+
+	if (l->n == l->cap) {
+		size_t cap = l->cap ? 2 * l->cap : 64;
+		struct khold *v = realloc(l->v, cap * sizeof(*v));
+
+		if (!v)
+			return -ENOMEM;
+		l->v = v;
+		l->cap = cap;
+	}
+	l->v[l->n++] = *h;
+	return 0;
+}
+
+static const struct khold *held_at(const struct held *l, uint64_t start)
+{
+	for (size_t i = 0; i < l->n; i++)
+		if (l->v[i].start <= start && start < l->v[i].end)
+			return &l->v[i];
+	return NULL;
+}
+
+static struct object_key key_of(const struct khold *h, const struct tracee_map *m)
+{
+	if (!h)
+		return (struct object_key){ .inode = m->inode, .dev = m->major << 20 | m->minor };
+	return (struct object_key){
+		.key = h->object,
+		.inode = h->inode,
+		.dev = h->dev,
+		.generation = h->generation,
+		.fs_magic = h->fs_magic,
+		.writecount = h->writecount,
+		.mmap_writable = h->mmap_writable,
+	};
+}
+
+static bool starts(const char *s, const char *prefix)
+{
+	return !strncmp(s, prefix, strlen(prefix));
+}
+
+/** Flags of an object by the path that /proc shows. */
+static uint32_t object_flags(const char *path, int fd)
+{
+	struct stat st;
+
+	if (fd >= 0 && !fstat(fd, &st) && !S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode))
+		return OBJECT_DEVICE;
+	if (fd < 0 && starts(path, "/dev/") && !starts(path, "/dev/shm/") &&
+	    !starts(path, "/dev/zero"))
+		return OBJECT_DEVICE;
+	if (fd < 0 && starts(path, "anon_inode:"))
+		return OBJECT_DEVICE;
+	if (starts(path, "/memfd:") || starts(path, "/SYSV") || starts(path, "/dev/zero"))
+		return OBJECT_ANON_SHM;
+	return 0;
+}
+
+static enum map_kind kind_of(const char *path, bool object)
+{
+	if (object)
+		return MAP_KIND_OBJECT;
+	if (!strcmp(path, "[stack]"))
+		return MAP_KIND_STACK;
+	if (!strcmp(path, "[heap]"))
+		return MAP_KIND_HEAP;
+	if (path[0] == '[' && !starts(path, "[anon"))
+		return MAP_KIND_SPECIAL;
+	return MAP_KIND_ANON;
+}
+
+static int emit_map(struct recorder *r, struct task *t, uint64_t addr, uint64_t len, uint32_t prot,
+		    uint32_t flags, uint64_t offset, uint32_t object, enum map_kind kind)
+{
+	const struct ev_map ev = {
+		.addr = addr, .len = len, .prot = prot, .flags = flags,
+		.offset = offset, .object = object, .kind = kind,
+	};
+
+	return emit(r, EV_MAP, t, &ev, sizeof(ev), NULL, 0);
+}
+
+static int device_gap(struct recorder *r, struct object *o, const char *path)
+{
+	return emit__gap(r, GAP_DEVICE_MAPPING, CH_KERNEL_SHARED, o->id,
+			 "%s is mapped: a device or memory that the kernel writes by itself", path);
+}
+
+int mapping__join_groups(struct recorder *r, struct task *t, struct object *o, bool shared,
+			 uint32_t prot)
+{
+	struct share_group *mine = sched__group(t);
+	const bool writers = o->writecount > 0 || o->mmap_writable > 0 || (prot & PROT_WRITE);
+	int err = 0;
+
+	if ((!shared && o->writecount <= 0) || !writers)
+		return 0;
+	for (struct task *u = r->tasks; u && !err; u = u->hh.next) {
+		const struct model_space *s = model__space(r->m, u->space);
+		bool maps = u->holds_writer && o->writecount > 0;
+
+		if (u == t || u->state == TASK_DYING || !u->known || sched__group(u) == mine)
+			continue;
+		for (size_t i = 0; s && i < s->nvmas && !maps; i++)
+			maps = s->vmas[i].object == o->id;
+		if (maps)
+			err = sched__merge(r, mine, sched__group(u));
+		mine = sched__group(t);
+	}
+	return err;
+}
+
+/** An object is mapped: save its pages, write the mapping, see who else can write it. */
+static int map_object(struct recorder *r, struct task *t, struct object *o, const char *path,
+		      uint64_t addr, uint64_t len, uint32_t prot, uint32_t flags, uint64_t offset)
+{
+	int err = 0;
+
+	if (o->device)
+		err = device_gap(r, o, path);
+	if (!err)
+		err = exposure__look(r, o);
+	if (!err)
+		err = object__save(r, o, offset / BPREC_PAGE_SIZE, PAGES(len));
+	if (!err)
+		err = emit_map(r, t, addr, len, prot, flags, offset, o->id, MAP_KIND_OBJECT);
+	if (!err && r->k && !o->key && !o->device)
+		err = emit__gap(r, GAP_NOT_OBSERVED, CH_UNKNOWN, o->id,
+				"%s could not be watched", path);
+	if (!err && o->fd < 0 && !o->device)
+		err = emit__gap(r, GAP_UNREADABLE, CH_UNKNOWN, o->id,
+				"%s could not be opened to save its contents", path);
+	if (!err)
+		err = mapping__join_groups(r, t, o, (flags & MAP_TYPE) != MAP_PRIVATE, prot);
+	return err;
+}
+
+static int save_private(void *ctx, uint64_t addr, uint64_t n)
+{
+	struct walk *w = ctx;
+	struct space_runs runs = { 0 };
+	struct ev_mem ev = { .addr = addr, .npages = n };
+	uint64_t lost = 0;
+	int err = space__save_memory(w->r->w, w->t->pid, addr, n, &runs, &lost);
+
+	ev.nruns = runs.n;
+	if (!err)
+		err = emit(w->r, EV_MEM, w->t, &ev, sizeof(ev), runs.v, runs.n * sizeof(*runs.v));
+	space_runs__free(&runs);
+	return err;
+}
+
+static int write_object_map(struct walk *w, const struct tracee_map *m, const struct khold *h)
+{
+	const struct object_key key = key_of(h, m);
+	int fd = tracee__open_map(w->t->pid, m);
+	const uint32_t flags = object_flags(m->path, fd);
+	struct object *o;
+	int err;
+
+	if (flags & OBJECT_DEVICE && fd >= 0) {
+		close(fd);
+		fd = -1;
+	}
+	err = object__get(w->r, &key, m->path, flags, fd < 0 ? -1 : fd, false, &o);
+	if (err)
+		return err;
+	return map_object(w->r, w->t, o, m->path, m->start, m->end - m->start, m->prot,
+			  m->shared ? MAP_SHARED : MAP_PRIVATE, m->offset);
+}
+
+static int write_map(struct walk *w, const struct tracee_map *m)
+{
+	const struct khold *h = held_at(&w->held, m->start);
+	int err;
+
+	if (!strcmp(m->path, "[vsyscall]"))
+		return 0;
+	if (m->start == TRACEE_PAGE_ADDR)
+		return emit_map(w->r, w->t, m->start, m->end - m->start, m->prot,
+				MAP_PRIVATE | MAP_ANONYMOUS, 0, 0, MAP_KIND_BPREC);
+	if (m->inode || h) {
+		err = write_object_map(w, m, h);
+	} else {
+		if (!strcmp(m->path, "[heap]")) {
+			struct aspace *s = aspace__get(w->r, w->t->space);
+
+			if (s) {
+				s->brk_start = m->start;
+				s->brk = m->end;
+			}
+		}
+		err = emit_map(w->r, w->t, m->start, m->end - m->start, m->prot,
+			       MAP_PRIVATE | MAP_ANONYMOUS, 0, 0, kind_of(m->path, false));
+	}
+	if (!err && !m->shared)
+		err = tracee__private_pages(w->t->pid, m->start, m->end, save_private, w);
+	return err;
+}
+
+static int add_map(void *ctx, const struct tracee_map *m)
+{
+	struct walk *w = ctx;
+
+	if (w->only && !(m->start <= w->only && w->only < m->end))
+		return 0;
+	if (w->nmaps == w->cap) {
+		size_t cap = w->cap ? 2 * w->cap : 32;
+		struct tracee_map *v = realloc(w->maps, cap * sizeof(*v));
+
+		if (!v)
+			return -ENOMEM;
+		w->maps = v;
+		w->cap = cap;
+	}
+	w->maps[w->nmaps] = *m;
+	w->maps[w->nmaps].path = strdup(m->path);
+	return w->maps[w->nmaps++].path ? 0 : -ENOMEM;
+}
+
+static int walk_space(struct recorder *r, struct task *t, uint64_t only)
+{
+	struct walk w = { .r = r, .t = t, .only = only };
+	int err = 0;
+
+	if (r->k)
+		err = kern__watch_process(r->k, t->pid, add_held, &w.held);
+	if (err == -ESRCH || err == -ENOMEM)
+		goto out;
+	if (err)
+		err = emit__gap(r, GAP_RECORDER_ERROR, CH_UNKNOWN, 0,
+				"the mappings of pid %d could not be watched: %s", t->pid,
+				strerror(-err));
+	if (!err)
+		err = tracee__maps(t->pid, add_map, &w);
+	for (size_t i = 0; i < w.nmaps && !err; i++)
+		err = write_map(&w, &w.maps[i]);
+out:
+	for (size_t i = 0; i < w.nmaps; i++)
+		free((char *)w.maps[i].path);
+	free(w.maps);
+	free(w.held.v);
+	return err;
+}
+
+int mapping__whole_space(struct recorder *r, struct task *t)
+{
+	return walk_space(r, t, 0);
+}
+
+int mapping__at(struct recorder *r, struct task *t, uint64_t addr)
+{
+	return walk_space(r, t, addr);
+}
+
+int mapping__save_range(struct recorder *r, struct task *t, uint64_t addr, uint64_t len)
+{
+	const struct model_space *s = model__space(r->m, t->space);
+	const struct model_vma *v = s ? model__find_vma(s, addr) : NULL;
+	struct object *o = v && v->object ? object__find(r, v->object) : NULL;
+
+	if (!o)
+		return 0;
+	return object__save(r, o, (v->offset + (addr - v->addr)) / BPREC_PAGE_SIZE, PAGES(len));
+}
+
+/** Key of the object that mmap's descriptor refers to: from the event that the kernel sent at the call's begin. */
+static bool key_from_watch(struct task *t, struct object_key *k)
+{
+	const struct kevent *ke = &t->watch;
+
+	if (!ke->type)
+		return false;
+	*k = (struct object_key){
+		.key = ke->object,
+		.inode = ke->inode,
+		.dev = ke->dev,
+		.generation = ke->generation,
+		.fs_magic = ke->fs_magic,
+		.writecount = ke->writecount,
+		.mmap_writable = ke->mmap_writable,
+	};
+	t->watch.type = 0;
+	return true;
+}
+
+static void key_from_fd(int fd, struct object_key *k)
+{
+	struct stat st;
+
+	memset(k, 0, sizeof(*k));
+	if (fd < 0 || fstat(fd, &st))
+		return;
+	k->inode = st.st_ino;
+	k->dev = (uint32_t)((st.st_dev >> 8 & 0xfff) << 20 | (st.st_dev & 0xff) |
+			    (st.st_dev >> 12 & 0xfff00));
+}
+
+static int map_descriptor(struct recorder *r, struct task *t, uint64_t addr, uint64_t len)
+{
+	char link[64], path[4096];
+	struct object_key key;
+	struct object *o;
+	bool dup = false;
+	const int fd = tracee__get_fd(t->pid, (int)t->args[4], &dup);
+	uint32_t flags;
+	ssize_t n;
+	int err;
+
+	snprintf(link, sizeof(link), "/proc/%d/fd/%d", t->pid, (int)t->args[4]);
+	n = readlink(link, path, sizeof(path) - 1);
+	path[n > 0 ? n : 0] = '\0';
+	if (!key_from_watch(t, &key)) {
+		if (fd < 0) /* a device: known by its mapping only */
+			return mapping__at(r, t, addr);
+		key_from_fd(fd, &key);
+	}
+	flags = object_flags(path, fd);
+	err = object__get(r, &key, path, flags, fd < 0 ? -1 : fd, dup, &o);
+	if (err)
+		return err;
+	return map_object(r, t, o, path, addr, len, (uint32_t)t->args[2], (uint32_t)t->args[3],
+			  t->args[5]);
+}
+
+int mapping__mmap(struct recorder *r, struct task *t, uint64_t addr)
+{
+	const uint64_t len = PAGES(t->args[1]) * BPREC_PAGE_SIZE;
+	const uint32_t flags = (uint32_t)t->args[3];
+
+	if (!(flags & MAP_ANONYMOUS))
+		return map_descriptor(r, t, addr, len);
+	if ((flags & MAP_TYPE) == MAP_SHARED)
+		return mapping__at(r, t, addr);
+	return emit_map(r, t, addr, len, (uint32_t)t->args[2], flags, 0, 0,
+			flags & MAP_GROWSDOWN ? MAP_KIND_STACK : MAP_KIND_ANON);
+}

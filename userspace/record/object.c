@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * object.c: the objects of the tree.
+ *
+ * An object's saved pages are reused for a later mapping only while it is watched without a gap: we keep a descriptor of
+ * our own, which pins the inode, so that the kernel's key stays valid and every change since is seen (DESIGN 12, rules 8
+ * and 12). Where that isn't so (not observed, no descriptor of our own, somebody outside could write it), they are hashed
+ * again at each mapping; the page store makes that cost no space.
+ */
+#include "record/object.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "record/emit.h"
+#include "space/space.h"
+
+#define PINNED_MAX 4096 /* descriptors kept for objects that nobody maps */
+
+struct object *object__find(struct recorder *r, uint32_t id)
+{
+	struct object *o;
+
+	HASH_FIND_INT(r->objects, &id, o);
+	return o;
+}
+
+static bool same(const struct object *o, const struct object_key *k)
+{
+	if (o->inode != k->inode || o->dev != k->dev)
+		return false;
+	return !k->key || !o->key || (o->key == k->key && o->generation == k->generation);
+}
+
+static struct object *find_key(struct recorder *r, const struct object_key *k)
+{
+	/* newest first: inode numbers are used again */
+	struct object *found = NULL;
+
+	for (struct object *o = r->objects; o; o = o->hh.next)
+		if (same(o, k))
+			found = o;
+	return found;
+}
+
+struct object *object__by_kevent(struct recorder *r, const struct kevent *ke)
+{
+	const struct object_key k = {
+		.key = ke->object, .inode = ke->inode, .dev = ke->dev, .generation = ke->generation,
+	};
+
+	return find_key(r, &k);
+}
+
+static int write_object(struct recorder *r, struct object *o, const struct object_key *k,
+			const char *path, uint32_t flags)
+{
+	const struct ev_object ev = {
+		.object = o->id,
+		.flags = flags,
+		.major = k->dev >> 20,
+		.minor = k->dev & 0xfffff,
+		.inode = k->inode,
+		.generation = k->generation,
+		.fs_magic = k->fs_magic,
+		.size = object__size(o),
+		.path_len = strlen(path) + 1,
+	};
+
+	return emit(r, EV_OBJECT, NULL, &ev, sizeof(ev), path, ev.path_len);
+}
+
+/** Gives the object a descriptor, if it has none or a borrowed one. */
+static void adopt_fd(struct recorder *r, struct object *o, int fd, bool is_dup)
+{
+	if (fd < 0)
+		return;
+	if (o->fd >= 0 && (!o->fd_is_dup || is_dup)) {
+		close(fd);
+		return;
+	}
+	if (o->fd >= 0)
+		close(o->fd);
+	else
+		r->open_fds++;
+	o->fd = fd;
+	o->fd_is_dup = is_dup;
+}
+
+int object__get(struct recorder *r, const struct object_key *k, const char *path, uint32_t flags,
+		int fd, bool fd_is_dup, struct object **ret)
+{
+	struct object *o = find_key(r, k);
+	int err = 0;
+
+	if (!o) {
+		o = calloc(1, sizeof(*o));
+		if (!o)
+			return -ENOMEM;
+		o->id = ++r->next_object;
+		o->key = k->key;
+		o->dev = k->dev;
+		o->inode = k->inode;
+		o->generation = k->generation;
+		o->fd = -1;
+		o->device = flags & OBJECT_DEVICE;
+		o->anon = flags & OBJECT_ANON_SHM;
+		adopt_fd(r, o, fd, fd_is_dup);
+		HASH_ADD_INT(r->objects, id, o);
+		err = write_object(r, o, k, path, flags);
+	} else {
+		adopt_fd(r, o, fd, fd_is_dup);
+	}
+	o->writecount = k->writecount;
+	o->mmap_writable = k->mmap_writable;
+	if (r->open_fds > PINNED_MAX)
+		object__trim(r, false);
+	*ret = o;
+	return err;
+}
+
+uint64_t object__size(const struct object *o)
+{
+	struct stat st;
+
+	return o->fd >= 0 && !fstat(o->fd, &st) ? st.st_size : 0;
+}
+
+void object__forget_pages(struct object *o)
+{
+	o->nsaved = 0;
+	o->stale = false;
+}
+
+/** True if [first, end) is saved and can have changed in no way that we don't know of. */
+static bool is_saved(struct recorder *r, const struct object *o, uint64_t first, uint64_t end)
+{
+	if (!r->k || !o->key || o->fd < 0 || o->fd_is_dup || o->stale)
+		return false;
+	if (o->exposed || o->writecount > 0 || o->mmap_writable > 0)
+		return false;
+	for (size_t i = 0; i < o->nsaved; i++)
+		if (first >= o->saved[i].first && end <= o->saved[i].end)
+			return true;
+	return false;
+}
+
+static int add_saved(struct object *o, uint64_t first, uint64_t end)
+{
+	struct saved_range *v;
+	size_t n = 0;
+
+	for (size_t i = 0; i < o->nsaved; i++) { /* swallow what touches it */
+		struct saved_range s = o->saved[i];
+
+		if (s.end < first || s.first > end) {
+			o->saved[n++] = s;
+			continue;
+		}
+		first = s.first < first ? s.first : first;
+		end = s.end > end ? s.end : end;
+	}
+	v = realloc(o->saved, (n + 1) * sizeof(*v));
+	if (!v)
+		return -ENOMEM;
+	v[n++] = (struct saved_range){ first, end };
+	o->saved = v;
+	o->nsaved = n;
+	return 0;
+}
+
+int object__save(struct recorder *r, struct object *o, uint64_t first, uint64_t n)
+{
+	struct space_runs runs = { 0 };
+	uint64_t size = 0, lost = 0;
+	int err;
+
+	if (o->device || o->fd < 0 || is_saved(r, o, first, first + n))
+		return 0;
+	if (o->stale)
+		object__forget_pages(o);
+	err = space__save_file(r->w, o->fd, first, n, &runs, &size, &lost);
+	if (!err)
+		err = space__emit_pages(r->w, o->id, PAGES_MAPPED, first, &runs, size, NULL,
+					emit__feed, r);
+	if (!err && lost)
+		err = emit__gap(r, GAP_UNREADABLE, CH_UNKNOWN, o->id,
+				"%llu pages could not be read", (unsigned long long)lost);
+	if (!err)
+		err = add_saved(o, first, first + n);
+	if (!o->look_ns)
+		o->look_ns = now_ns();
+	space_runs__free(&runs);
+	return err;
+}
+
+int object__each_saved(struct object *o, uint64_t first, uint64_t n,
+		       int (*fn)(struct recorder *r, struct object *o, uint64_t first, uint64_t n,
+				 void *ctx),
+		       struct recorder *r, void *ctx)
+{
+	const uint64_t end = n > ~0ull - first ? ~0ull : first + n;
+	int err = 0;
+
+	for (size_t i = 0; i < o->nsaved && !err; i++) {
+		uint64_t lo = o->saved[i].first > first ? o->saved[i].first : first;
+		uint64_t hi = o->saved[i].end < end ? o->saved[i].end : end;
+
+		if (lo < hi)
+			err = fn(r, o, lo, hi - lo, ctx);
+	}
+	return err;
+}
+
+static int stop_at_first(void *ctx, const struct model_space *s, const struct model_vma *v)
+{
+	(void)ctx;
+	(void)s;
+	(void)v;
+	return 1;
+}
+
+bool object__mapped(struct recorder *r, const struct object *o)
+{
+	return model__each_mapper(r->m, o->id, 0, ~0ull, stop_at_first, NULL) != 0;
+}
+
+static void release(struct recorder *r, struct object *o)
+{
+	if (o->fd < 0)
+		return;
+	close(o->fd);
+	o->fd = -1;
+	r->open_fds--;
+	o->stale = true;
+	if (r->k && o->key)
+		kern__unwatch(r->k, o->key);
+	o->key = 0;
+}
+
+void object__trim(struct recorder *r, bool all)
+{
+	for (struct object *o = r->objects; o; o = o->hh.next) {
+		if (!all && r->open_fds <= PINNED_MAX / 2)
+			return;
+		if (o->fd >= 0 && !object__mapped(r, o))
+			release(r, o);
+	}
+}
+
+void object__free_all(struct recorder *r)
+{
+	struct object *o, *tmp;
+
+	HASH_ITER(hh, r->objects, o, tmp)
+	{
+		HASH_DEL(r->objects, o);
+		if (o->fd >= 0)
+			close(o->fd);
+		while (o->faults) {
+			struct fault *f = o->faults;
+
+			o->faults = f->next;
+			free(f);
+		}
+		free(o->saved);
+		free(o);
+	}
+}

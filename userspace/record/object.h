@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+/* object.h: page-cache objects that the tree maps: identity, our descriptor, saved pages. */
+#ifndef BPREC_RECORD_OBJECT_H
+#define BPREC_RECORD_OBJECT_H
+
+#include "record/recorder.h"
+
+/** What tells one object from another. key and generation are 0 when BPF doesn't watch. */
+struct object_key {
+	uint64_t key, inode, fs_magic;
+	uint32_t dev, generation; /* dev: major << 20 | minor */
+	int32_t writecount, mmap_writable;
+};
+
+/** Finds or makes the object (EV_OBJECT is written for a new one). fd: a read-only descriptor of ours that becomes the
+ *  object's, or -1; fd_is_dup: it shares the program's open file description and is used once. 0 or -errno. */
+int object__get(struct recorder *r, const struct object_key *key, const char *path, uint32_t flags, int fd, bool fd_is_dup,
+		struct object **ret);
+/** By id; NULL if there is none. */
+struct object *object__find(struct recorder *r, uint32_t id);
+/** By the kernel's key, with identity checked (DESIGN 12, rule 12); NULL if it is none of ours. */
+struct object *object__by_kevent(struct recorder *r, const struct kevent *ke);
+/** Makes sure that pages [first, first + n) are saved and up to date (EV_PAGES). 0 or -errno. */
+int object__save(struct recorder *r, struct object *o, uint64_t first, uint64_t n);
+/** Calls fn with each saved range that meets [first, first + n). 0, -errno or fn's value. */
+int object__each_saved(struct object *o, uint64_t first, uint64_t n,
+		       int (*fn)(struct recorder *r, struct object *o, uint64_t first, uint64_t n, void *ctx),
+		       struct recorder *r, void *ctx);
+/** The saved pages are no longer to be trusted. */
+void object__forget_pages(struct object *o);
+/** True if a living insider maps it. */
+bool object__mapped(struct recorder *r, const struct object *o);
+/** Size in bytes now, by our descriptor; 0 if there is none. */
+uint64_t object__size(const struct object *o);
+/** Releases descriptors of objects that nobody maps (all: regardless of how many there are). */
+void object__trim(struct recorder *r, bool all);
+/** Frees every object. */
+void object__free_all(struct recorder *r);
+
+#endif

@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * outputs.c: the bytes that a call wrote into its caller's memory.
+ *
+ * sys/ names the ranges. Small outputs travel inside the EV_SYSCALL, large ones in EV_DATA events before it. Where the
+ * call wrote to a scratch area (DESIGN 12, rule 6), the bytes are copied to their place here, while the thread is at its
+ * exit stop and holds its group's token or is about to queue for it.
+ */
+#include "record/outputs.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "record/emit.h"
+#include "tracee/tracee.h"
+
+#define MAX_RANGES 256
+#define PAD8(n) (((n) + 7) & ~7ull)
+
+/** The outputs of one call while they are collected. */
+struct outputs {
+	struct sys_range range[MAX_RANGES];
+	size_t n;
+	uint64_t total; /* bytes */
+	bool overflow;
+};
+
+static uint8_t inline_buf[BPREC_DATA_INLINE_MAX + MAX_RANGES * (sizeof(struct buf_ref) + 8)];
+static uint8_t chunk[BPREC_DATA_MAX];
+
+long outputs__read(void *ctx, uint64_t addr, void *buf, size_t len)
+{
+	const struct task *t = ctx;
+
+	return tracee__read(t->tid, addr, buf, len);
+}
+
+struct sys_invocation outputs__invocation(struct task *t, int64_t ret)
+{
+	struct sys_invocation in = { .nr = t->nr, .ret = ret, .read = outputs__read, .ctx = t };
+
+	memcpy(in.args, t->args, sizeof(in.args));
+	return in;
+}
+
+static int collect(void *ctx, const struct sys_range *range)
+{
+	struct outputs *o = ctx;
+
+	if (!range->len)
+		return 0;
+	if (o->n == MAX_RANGES) {
+		o->overflow = true;
+		return 1;
+	}
+	o->range[o->n++] = *range;
+	o->total += range->len;
+	return 0;
+}
+
+/** Address to read an output from: its place, or its image in the scratch area. */
+static uint64_t source(const struct task *t, uint64_t addr)
+{
+	for (uint32_t i = 0; t->plan && i < t->plan->npieces; i++) {
+		const struct sys_piece *p = &t->plan->piece[i];
+
+		if ((p->dir & SYS_WRITES) && addr >= p->addr && addr - p->addr < p->len)
+			return t->scratch + p->offset + (addr - p->addr);
+	}
+	return addr;
+}
+
+/** Reads a piece of an output, and puts it where the program expects it if it came from the scratch area. Bytes read. */
+static size_t fetch(struct task *t, uint64_t addr, void *buf, size_t len)
+{
+	uint64_t from = source(t, addr);
+	ssize_t n = tracee__read(t->tid, from, buf, len);
+
+	if (n <= 0)
+		return 0;
+	if (from != addr && tracee__write(t->tid, addr, buf, n))
+		return 0;
+	return n;
+}
+
+static int write_data(struct recorder *r, struct task *t, const struct sys_range *range,
+		      uint32_t *flags)
+{
+	int err = 0;
+
+	for (uint64_t at = 0; at < range->len && !err;) {
+		size_t len = range->len - at < BPREC_DATA_MAX ? range->len - at : BPREC_DATA_MAX;
+		size_t got = fetch(t, range->addr + at, chunk, len);
+		struct ev_data ev = { .addr = range->addr + at, .len = got, .why = DATA_SYSCALL };
+
+		if (got)
+			err = emit(r, EV_DATA, t, &ev, sizeof(ev), chunk, got);
+		if (got < len) {
+			*flags |= SYSCALL_PARTIAL;
+			break;
+		}
+		at += got;
+	}
+	return err;
+}
+
+/** Fills inline_buf with the references and bytes of all ranges; returns its length. */
+static size_t pack(struct task *t, const struct outputs *o, uint32_t *ret_n, uint32_t *flags)
+{
+	struct buf_ref *ref = (struct buf_ref *)inline_buf;
+	size_t at = o->n * sizeof(*ref), n = 0;
+
+	for (size_t i = 0; i < o->n; i++) {
+		const struct sys_range *range = &o->range[i];
+		size_t got = fetch(t, range->addr, inline_buf + at, range->len);
+
+		if (got < range->len)
+			*flags |= SYSCALL_PARTIAL;
+		ref[n++] = (struct buf_ref){ range->addr, got, range->arg };
+		memset(inline_buf + at + got, 0, PAD8(got) - got);
+		at += PAD8(got);
+	}
+	*ret_n = n;
+	return at;
+}
+
+/** Ranges of the call, and what is not known about them. */
+static int find(struct recorder *r, struct task *t, int64_t ret, struct outputs *o)
+{
+	const struct sys_invocation in = outputs__invocation(t, ret);
+	const struct sys_call *c = sys__lookup(t->nr);
+	int err;
+
+	o->n = 0;
+	o->total = 0;
+	o->overflow = false;
+	if (!c || !c->rules)
+		return 0;
+	err = sys__outputs(&in, collect, o);
+	if (err < 0 || o->overflow) {
+		if (ret < 0 && ret > -4096 && !o->overflow)
+			return 0; /* it failed: an undescribed command wrote nothing we must know */
+		return emit__gap(r, GAP_UNRECORDED_CALL, CH_UNKNOWN, 0,
+				 "%s(%#llx, %#llx, ...) by pid %d: its outputs are not described",
+				 c->name, (unsigned long long)t->args[0],
+				 (unsigned long long)t->args[1], t->pid);
+	}
+	return 0;
+}
+
+int outputs__write(struct recorder *r, struct task *t, int64_t ret, uint32_t flags)
+{
+	static struct outputs o;
+	struct ev_syscall ev = { .nr = t->nr, .ret = ret, .entry_ns = t->entry_ns };
+	int err = 0;
+
+	o.n = 0;
+	if (!(flags & (SYSCALL_SUBSTITUTED | SYSCALL_NO_RETURN)))
+		err = find(r, t, ret, &o);
+	if (err)
+		return err;
+	if (t->plan)
+		flags |= SYSCALL_SCRATCH;
+	if (o.total > BPREC_DATA_INLINE_MAX) {
+		for (size_t i = 0; i < o.n && !err; i++)
+			err = write_data(r, t, &o.range[i], &flags);
+		o.n = 0;
+	}
+	if (err)
+		return err;
+	ev.bufs_len = o.n ? pack(t, &o, &ev.nbufs, &flags) : 0;
+	ev.flags = flags;
+	memcpy(ev.args, t->args, sizeof(ev.args));
+	return emit(r, EV_SYSCALL, t, &ev, sizeof(ev), inline_buf, ev.bufs_len);
+}

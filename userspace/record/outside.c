@@ -1,0 +1,373 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * outside.c: changes from their first event to the trace.
+ *
+ * An outsider's call is noted at its begin and closed at its end (DESIGN 12, rule 1). From the begin on, threads that map
+ * the pages and are stopped stay stopped (for at most OUTSIDE_HOLD_NS); at the end those that run are interrupted; when
+ * none runs, the pages are saved and the change is written with what each thread was doing. Nothing here waits: the steps
+ * are taken as events come.
+ */
+#include "record/outside.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <utlist.h>
+
+#include "record/compare.h"
+#include "record/emit.h"
+#include "record/events.h"
+#include "record/exposure.h"
+#include "record/insiders.h"
+#include "record/object.h"
+#include "record/sched.h"
+#include "record/who.h"
+#include "space/space.h"
+
+/** Pages of a change. */
+static void pages_of(const struct change *c, uint64_t *first, uint64_t *n)
+{
+	if (c->flags & CHANGE_RANGE_UNKNOWN) {
+		*first = 0;
+		*n = ~0ull;
+		return;
+	}
+	*first = c->offset / BPREC_PAGE_SIZE;
+	if (c->length == ~0ull || c->offset + c->length < c->offset)
+		*n = ~0ull - *first;
+	else
+		*n = (c->offset + c->length + BPREC_PAGE_SIZE - 1) / BPREC_PAGE_SIZE - *first;
+}
+
+static struct change *find_change(struct recorder *r, const struct kevent *ke)
+{
+	struct change *c;
+
+	LL_FOREACH(r->changes, c)
+		if (c->tid == (pid_t)ke->tid && !c->ended && c->ke.object == ke->object)
+			return c;
+	return NULL;
+}
+
+static void set_range(struct change *c, const struct kevent *ke)
+{
+	c->offset = ke->offset;
+	c->length = ke->length;
+	if (ke->flags & KEVF_SHRINK)
+		c->flags |= CHANGE_SHRUNK;
+	if (ke->flags & KEVF_RANGE_UNKNOWN)
+		c->flags |= CHANGE_RANGE_UNKNOWN;
+	else
+		c->flags &= ~(uint32_t)CHANGE_RANGE_UNKNOWN;
+}
+
+static struct change *new_change(struct recorder *r, const struct kevent *ke)
+{
+	struct change *c = calloc(1, sizeof(*c));
+
+	if (!c)
+		return NULL;
+	c->ke = *ke;
+	c->tid = ke->tid;
+	c->channel = ke->channel;
+	c->begin_ns = ke->ns;
+	c->give_up_ns = now_ns() + OUTSIDE_HOLD_NS;
+	c->writer = ke->flags & KEVF_KTHREAD ? 0 : who__from_event(r, ke);
+	set_range(c, ke);
+	LL_APPEND(r->changes, c);
+	return c;
+}
+
+static int on_end(struct recorder *r, const struct kevent *ke)
+{
+	struct change *c = find_change(r, ke);
+
+	if (!c) { /* its begin was lost */
+		c = new_change(r, ke);
+		if (!c)
+			return -ENOMEM;
+		c->begin_ns = 0;
+	}
+	c->ended = true;
+	c->end_ns = ke->ns;
+	if (!(ke->flags & KEVF_FAILED))
+		set_range(c, ke);
+	return 0;
+}
+
+/** The insider's own calls on objects that are mapped (DESIGN 12, rule 5). */
+static int on_insider_call(struct recorder *r, const struct kevent *ke)
+{
+	struct object *o = object__by_kevent(r, ke);
+
+	if (!o || ke->type == KEV_BEGIN)
+		return 0;
+	return compare__insider(r, o, ke);
+}
+
+static int on_watch(struct recorder *r, const struct kevent *ke)
+{
+	struct task *t = task__find(r, ke->tid);
+
+	if (t)
+		t->watch = *ke;
+	return 0;
+}
+
+/** A first store, or a page that became dirty in a way that no call explains. */
+static int on_fault(struct recorder *r, const struct kevent *ke)
+{
+	struct object *o = object__by_kevent(r, ke);
+	uint32_t channel = CH_MMAP_STORE;
+
+	if (!o || ke->flags & KEVF_INSIDER)
+		return 0;
+	if (ke->type == KEV_DIRTY && !exposure__by_mapping(r, o))
+		channel = ke->flags & KEVF_KTHREAD ? CH_KERNEL : CH_UNKNOWN;
+	return compare__fault(r, o, ke, ke->flags & KEVF_KTHREAD ? 0 : who__from_event(r, ke),
+			      channel);
+}
+
+/** Memory of an insider itself was changed. */
+static int on_remote(struct recorder *r, const struct kevent *ke)
+{
+	struct task *t = task__find(r, ke->aux);
+	struct space_runs runs = { 0 };
+	const uint64_t at = ke->offset & ~(uint64_t)(BPREC_PAGE_SIZE - 1);
+	const uint64_t n = (ke->offset + ke->length - at + BPREC_PAGE_SIZE - 1) / BPREC_PAGE_SIZE;
+	struct ev_mem mem = { .addr = at, .npages = n };
+	struct change_insider ci = { 0 };
+	struct ev_change ev = {
+		.channel = ke->channel, .flags = CHANGE_REMOTE | CHANGE_IN_FLIGHT | CHANGE_SAVED,
+		.offset = ke->offset, .length = ke->length, .begin_ns = ke->ns,
+		.pages = n, .pages_changed = n, .count = 1, .ninsiders = 1,
+	};
+	int err;
+
+	if (!t || n > 65536)
+		return 0;
+	err = space__save_memory(r->w, t->pid, at, n, &runs, NULL);
+	mem.nruns = runs.n;
+	ev.saved_ns = now_ns();
+	ev.writer = who__from_event(r, ke);
+	ev.pages_event = writer__events(r->w);
+	ev.after_event = ev.pages_event - 1;
+	ci.tid = t->tid;
+	ci.pid = t->pid;
+	ci.addr = at;
+	ci.state = insiders__state(t, at, at + n * BPREC_PAGE_SIZE, &ci.idle_from_ns);
+	if (!err)
+		err = emit(r, EV_MEM, t, &mem, sizeof(mem), runs.v, runs.n * sizeof(*runs.v));
+	if (!err)
+		err = emit(r, EV_CHANGE, NULL, &ev, sizeof(ev), &ci, sizeof(ci));
+	space_runs__free(&runs);
+	return err;
+}
+
+int outside__event(struct recorder *r, const struct kevent *ke)
+{
+	switch (ke->type) {
+	case KEV_WATCH:
+		return on_watch(r, ke);
+	case KEV_WATCH_FAILED:
+		return emit__gap(r, GAP_NOT_OBSERVED, CH_UNKNOWN, 0,
+				 "a file that pid %u maps could not be watched", ke->tgid);
+	case KEV_BEGIN:
+	case KEV_END:
+		if (ke->flags & KEVF_INSIDER)
+			return on_insider_call(r, ke);
+		if (ke->type == KEV_END)
+			return on_end(r, ke);
+		return new_change(r, ke) ? 0 : -ENOMEM;
+	case KEV_FAULT:
+	case KEV_DIRTY:
+		return on_fault(r, ke);
+	case KEV_REMOTE:
+		return on_remote(r, ke);
+	default:
+		return exposure__event(r, ke);
+	}
+}
+
+/** Writes the change down; its mappers are quiet, or it is `in_flight`. */
+static int write_down(struct recorder *r, struct change *c, struct object *o)
+{
+	struct ev_change ev = {
+		.channel = c->channel,
+		.flags = c->flags | (c->ended ? 0 : CHANGE_IN_FLIGHT),
+		.writer = c->writer,
+		.offset = c->offset,
+		.length = c->length,
+		.begin_ns = c->begin_ns,
+		.end_ns = c->ended ? c->end_ns : 0,
+	};
+	uint64_t first, n;
+
+	pages_of(c, &first, &n);
+	if (c->flags & CHANGE_RANGE_UNKNOWN)
+		ev.offset = 0;
+	return compare__change(r, o, first, n, &ev);
+}
+
+/** 1: done with it, 0: not yet, or -errno. */
+static int advance(struct recorder *r, struct change *c)
+{
+	struct object *o = object__by_kevent(r, &c->ke);
+	uint64_t first, n, at;
+	int err;
+
+	if (!c->ended)
+		return 0;
+	if (!o) /* not mapped yet: the snapshot will be taken after this change */
+		return 1;
+	pages_of(c, &first, &n);
+	if (!insiders__mapped_pages(r, o, first, n, &at)) {
+		o->stale = true;
+		return 1;
+	}
+	if (!insiders__quiet(r, o, first, n))
+		return 0;
+	err = write_down(r, c, o);
+	return err ? err : 1;
+}
+
+int outside__progress(struct recorder *r)
+{
+	struct change *c, *tmp;
+	bool released = false;
+	int n;
+
+	LL_FOREACH_SAFE(r->changes, c, tmp) {
+		n = advance(r, c);
+		if (n < 0)
+			return n;
+		if (!n)
+			continue;
+		LL_DELETE(r->changes, c);
+		free(c);
+		released = true;
+	}
+	if (released)
+		sched__run(r);
+	return 0;
+}
+
+bool outside__holds(struct recorder *r, const struct task *t)
+{
+	const uint64_t now = now_ns();
+	struct change *c;
+	uint64_t first, n;
+
+	LL_FOREACH(r->changes, c) {
+		const struct object *o = object__by_kevent(r, &c->ke);
+
+		if (!o || now > c->give_up_ns)
+			continue;
+		pages_of(c, &first, &n);
+		if (insiders__maps(r, t, o->id, first, n))
+			return true;
+	}
+	return false;
+}
+
+int outside__tick(struct recorder *r, uint64_t now)
+{
+	int err = 0;
+
+	(void)now;
+	if (r->changes)
+		sched__run(r); /* some hold may be over */
+	for (struct object *o = r->objects; o && !err; o = o->hh.next)
+		if (compare__wanted(r, o))
+			err = compare__object(r, o, false);
+	return err;
+}
+
+bool outside__busy(const struct recorder *r)
+{
+	if (r->changes)
+		return true;
+	if (!r->exposures)
+		return false;
+	for (const struct object *o = r->objects; o; o = o->hh.next)
+		if (compare__wanted(r, o))
+			return true;
+	return false;
+}
+
+/** Changes of an object that are under way while its last pages go: marked as such. */
+static int mark_in_flight(struct recorder *r, struct task *t, struct object *o)
+{
+	struct change *c, *tmp;
+	uint64_t first, n;
+	int err = 0;
+
+	LL_FOREACH_SAFE(r->changes, c, tmp) {
+		if (err || c->ke.inode != o->inode || c->ke.dev != o->dev)
+			continue;
+		pages_of(c, &first, &n);
+		if (insiders__maps(r, t, o->id, first, n))
+			err = write_down(r, c, o);
+	}
+	return err;
+}
+
+int outside__before_unmap(struct recorder *r, struct task *t, uint64_t addr, uint64_t len, bool whole)
+{
+	const struct model_space *s = model__space(r->m, t->space);
+	int err = 0;
+
+	if (!s || !r->k || (!r->exposures && !r->changes))
+		return 0;
+	if (whole && s->users > 1)
+		return 0; /* a thread ends, the address space stays */
+	for (size_t i = 0; s && i < s->nvmas && !err; i++) {
+		struct object *o = s->vmas[i].object ? object__find(r, s->vmas[i].object) : NULL;
+
+		if (!o || s->vmas[i].end <= addr || (!whole && s->vmas[i].addr >= addr + len))
+			continue;
+		if (o->exposed)
+			err = compare__object(r, o, true);
+		if (!err && r->changes)
+			err = mark_in_flight(r, t, o);
+		s = model__space(r->m, t->space);
+	}
+	return err;
+}
+
+void outside__task_gone(struct recorder *r, struct task *t)
+{
+	(void)r;
+	(void)t;
+}
+
+static int write_losses(struct recorder *r)
+{
+	struct kern_loss loss[64];
+	const size_t n = kern__losses(r->k, loss, 64);
+	int err = 0;
+
+	for (size_t i = 0; i < n && !err; i++) {
+		struct ev_loss ev = { .kind = loss[i].kind, .channel = loss[i].channel,
+				      .count = loss[i].count };
+
+		strncpy(ev.hook, loss[i].hook, sizeof(ev.hook) - 1);
+		err = emit(r, EV_LOSS, NULL, &ev, sizeof(ev), NULL, 0);
+	}
+	return err;
+}
+
+int outside__finish(struct recorder *r)
+{
+	struct change *c, *tmp;
+	int err = 0;
+
+	LL_FOREACH_SAFE(r->changes, c, tmp) {
+		LL_DELETE(r->changes, c);
+		free(c);
+	}
+	if (!r->k)
+		return 0;
+	err = exposure__end_all(r);
+	return err ? err : write_losses(r);
+}

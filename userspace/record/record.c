@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * record.c: a recording from its start to its end.
+ *
+ * Order of the start: BPF is loaded (that needs root), then bprec becomes the user asked for, then the trace is made, then
+ * the command is launched, held before its exec until the kernel counts it as the tree's root. Order of the end: nothing
+ * of the tree is left; what the ring buffer still holds is read; losses are written; then the manifest.
+ */
+#include "record/record.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "record/dispatch.h"
+#include "record/emit.h"
+#include "record/events.h"
+#include "record/exec.h"
+#include "record/object.h"
+#include "record/outside.h"
+#include "record/recorder.h"
+#include "record/start.h"
+#include "record/tree.h"
+#include "tracee/tracee.h"
+#include "util/err.h"
+
+/** Becomes the user that the recording is for. */
+static int become_user(const struct record_opts *o)
+{
+	if (!o->drop_user)
+		return 0;
+	if (initgroups(o->user, o->gid) || setgid(o->gid) || setuid(o->uid))
+		return err__set(-errno, "becoming user %s: %s", o->user, strerror(errno));
+	/* a process that changed its user can't be traced by that user otherwise (man 2 ptrace) */
+	prctl(PR_SET_DUMPABLE, 1);
+	return 0;
+}
+
+static int open_kernel(struct recorder *r, const char **why)
+{
+	const struct kern_opts ko = { .disable = r->opts->disable_hook };
+	int err = kern__open(&r->k, &ko, why);
+
+	if (!err)
+		return 0;
+	r->k = NULL;
+	if (!*why || !**why)
+		*why = strerror(-err);
+	if (r->opts->require_observation)
+		return err__set(err, "the kernel can't be observed: %s", *why);
+	recorder__warn(r, "recording without observation: %s; the verdict will be 'uncertain'", *why);
+	return 0;
+}
+
+static int add_to_tree(void *ctx, pid_t pid)
+{
+	struct recorder *r = ctx;
+
+	return r->k ? kern__tree_add(r->k, pid) : 0;
+}
+
+static bool is_plain(uint32_t nr)
+{
+	const struct sys_call *c = sys__lookup(nr);
+
+	return c && c->sysclass == SYS_CLASS_PLAIN && !(c->flags & SYS_MAY_BLOCK);
+}
+
+/** Many objects stay open; the command keeps the limit it was given. */
+static void raise_file_limit(void)
+{
+	struct rlimit rl;
+
+	if (getrlimit(RLIMIT_NOFILE, &rl))
+		return;
+	rl.rlim_cur = rl.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &rl);
+}
+
+static int launch(struct recorder *r)
+{
+	const struct tracee_launch l = {
+		.argv = r->opts->argv,
+		.envp = r->opts->envp,
+		.plain = is_plain,
+		.nr_max = SYS_NR_MAX,
+	};
+	pid_t pid;
+	int err = tracee__launch(&l, add_to_tree, r, &pid);
+
+	if (err)
+		return err;
+	raise_file_limit();
+	err = tree__root(r, pid);
+	return err ? err : exec__stop(r, task__find(r, pid));
+}
+
+static int loop(struct recorder *r)
+{
+	struct rec_event ev;
+	int err;
+
+	do {
+		err = next_event(r, &ev);
+		if (!err)
+			err = dispatch_event(r, &ev);
+	} while (!err && ev.type != REV_END);
+	return err;
+}
+
+/** Kills what is left, and takes its remains. */
+static void put_down(struct recorder *r)
+{
+	int status;
+
+	tree__kill(r);
+	while (waitpid(-1, &status, __WALL) > 0 || errno == EINTR)
+		;
+}
+
+/** Kernel records that came after the last stop. */
+static int last_records(struct recorder *r)
+{
+	int err = events__drain(r);
+
+	while (!err && r->kq_at < r->kq_n) {
+		const struct kevent ke = r->kq[r->kq_at++];
+
+		err = outside__event(r, &ke);
+	}
+	return err ? err : outside__progress(r);
+}
+
+static int finish(struct recorder *r, struct record_result *ret)
+{
+	const struct ev_end ev = { r->end_kind, r->end_code };
+	int err = last_records(r);
+
+	if (!err)
+		err = outside__finish(r);
+	if (!err)
+		err = emit(r, EV_END, NULL, &ev, sizeof(ev), NULL, 0);
+	if (!err) {
+		err = writer__finish(r->w, r->end_kind, r->end_code);
+		if (err)
+			recorder__fail(r, err, "writing the trace");
+	}
+	ret->complete = !err;
+	return err;
+}
+
+static void free_all(struct recorder *r)
+{
+	struct task *t, *tmp;
+	struct aspace *s, *stmp;
+	struct outsider *o;
+
+	events__stop(r);
+	HASH_ITER(hh, r->tasks, t, tmp)
+	{
+		task__free(r, t);
+	}
+	HASH_ITER(hh, r->spaces, s, stmp)
+	{
+		HASH_DEL(r->spaces, s);
+		free(s);
+	}
+	while ((o = r->outsiders)) {
+		r->outsiders = o->next;
+		free(o);
+	}
+	object__free_all(r);
+	writer__free(r->w);
+	model__free(r->m);
+	kern__close(r->k);
+}
+
+static int set_up(struct recorder *r)
+{
+	const char *why = NULL;
+	int err = open_kernel(r, &why);
+
+	if (!err)
+		err = become_user(r->opts);
+	if (!err && r->opts->prepare)
+		err = r->opts->prepare(r->opts->ctx);
+	if (err)
+		return err;
+	r->m = model__new();
+	if (!r->m)
+		return err__set(-ENOMEM, "no memory");
+	err = writer__new(&r->w, r->opts->dir);
+	if (err)
+		return err__set(err, "%s: %s", r->opts->dir, strerror(-err));
+	return start__write(r, why);
+}
+
+int record__run(const struct record_opts *opts, struct record_result *ret)
+{
+	struct recorder r = { .opts = opts };
+	int err = set_up(&r);
+
+	*ret = (struct record_result){ .observed = r.k != NULL };
+	if (err)
+		goto out;
+	err = launch(&r);
+	if (err)
+		goto out;
+	err = events__start(&r);
+	if (!err)
+		err = loop(&r);
+	if (!err)
+		err = finish(&r, ret);
+	ret->end_kind = r.end_kind;
+	ret->end_code = r.end_code;
+out:
+	if (err && r.root > 0)
+		put_down(&r);
+	if (err)
+		ret->end_kind = r.root > 0 ? END_FAILED : 0;
+	free_all(&r);
+	return err;
+}

@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: MIT */
+/* recorder.h: the state of a recording. Private to record/. */
+#ifndef BPREC_RECORD_RECORDER_H
+#define BPREC_RECORD_RECORDER_H
+
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <uthash.h>
+
+#include "bprec/format.h"
+#include "bprec/kevent.h"
+#include "kern/kern.h"
+#include "model/model.h"
+#include "record/record.h"
+#include "sys/sys.h"
+#include "trace/writer.h"
+
+/** A thread that may not run holds at least one of these. */
+enum hold_reason {
+	HOLD_CHANGE = 1, /* an outside change of a page it maps is being saved */
+};
+
+/** Where a tracee is, as far as its stops tell. */
+enum task_state {
+	TASK_NEW,     /* announced by its parent, or seen before that; not yet stopped and known */
+	TASK_STOPPED, /* in a ptrace stop */
+	TASK_RUNNING, /* continued into user code */
+	TASK_IN_CALL, /* continued from the entry of a call; its exit stop has not come */
+	TASK_DYING,   /* past PTRACE_EVENT_EXIT, or killed */
+};
+
+/** Which stop a TASK_STOPPED is in: it tells how it is continued. */
+enum task_stop {
+	STOP_OTHER, /* exec, clone, interrupt, first stop: user code comes next */
+	STOP_ENTRY, /* before a call */
+	STOP_EXIT,  /* after a call */
+	STOP_SIGNAL, /* signal-delivery stop */
+	STOP_GROUP, /* job-control stop */
+};
+
+struct share_group;
+
+/** A thread that is traced. */
+struct task {
+	pid_t tid, pid;
+	enum task_state state;
+	enum task_stop stop;
+	int cont_sig;          /* signal to deliver when it is continued */
+	bool known;            /* its EV_PROCESS is written */
+	bool stop_seen;        /* its first stop was seen */
+	bool by_syscall;       /* stops by PTRACE_SYSCALL, not by our filter (DESIGN 12, rule 7) */
+	bool next_is_exit;     /* by_syscall: the next syscall stop is an exit */
+	bool interrupt_sent;   /* PTRACE_INTERRUPT is on its way */
+	bool preempt;          /* ... because its slice is over */
+	bool blocking;         /* TASK_IN_CALL: the token may go to another */
+	bool entered;          /* an EV_SYSCALL_ENTER was written for the current call */
+	bool queued;           /* in its group's ready queue */
+	bool holds_writer;     /* has, or may have inherited, a writable descriptor of a mapped object */
+	bool step_to_handler;  /* single-stepped with a signal, the next stop is the handler's first instruction */
+	bool args_known;       /* nr, args are those of the current call */
+	uint32_t space;        /* model id */
+	struct share_group *group;
+	struct task *ready_next;
+	uint32_t nr;           /* current or last call */
+	uint64_t args[6];      /* its arguments as the program gave them */
+	uint64_t entry_ns;     /* before it was continued from the entry stop */
+	uint64_t idle_ns;      /* it has not run user code since (seen after the wait); ~0: running */
+	uint64_t stop_ns;      /* when its last stop was seen */
+	uint64_t slice_ns;     /* when it got the token */
+	int64_t subst;         /* result to be put in place of the call's, if subst_set */
+	bool subst_set;
+	uint64_t clear_tid;    /* clear_child_tid address */
+	uint64_t scratch;      /* its scratch area, 0: none */
+	uint64_t scratch_len;
+	struct sys_scratch *plan; /* redirection of the current call, NULL: none */
+	uint8_t *moved;        /* bytes that the current call moves past its memory (moved.c) */
+	size_t moved_len;
+	struct regs64 exit_regs; /* at the last exit stop */
+	struct kevent watch;   /* last KEV_WATCH of this thread; type 0: none */
+	struct pending_signal *held; /* signals held back to the next call */
+	struct regs64 before_sig; /* registers when a signal came in */
+	siginfo_t info;        /* the signal being delivered */
+	UT_hash_handle hh;
+};
+
+/** A share group: one of its threads runs at a time (DESIGN 8). */
+struct share_group {
+	uint32_t id;
+	struct share_group *into;       /* merged into; NULL: itself */
+	size_t ntasks;            /* threads in it */
+	bool target;              /* others were merged into it: it is never freed */
+	struct task *runner;      /* has the token; NULL: free */
+	struct task *ready_first, *ready_last;
+	struct share_group *next;       /* all groups */
+};
+
+/** An address space, what the model doesn't know of it. */
+struct aspace {
+	uint32_t id;
+	uint64_t brk_start, brk; /* heap */
+	uint64_t next_scratch;   /* next free address for a scratch area */
+	UT_hash_handle hh;
+};
+
+/** Pages [first, end) of an object that are saved and up to date. */
+struct saved_range { uint64_t first, end; };
+
+/** A page-cache object that is or was mapped. */
+struct object {
+	uint32_t id;
+	uint64_t key;          /* address_space pointer; 0 when not observed */
+	uint32_t dev, generation;
+	uint64_t inode;
+	int fd;                /* our own read-only descriptor, pins the object; -1: none */
+	bool fd_is_dup;        /* shares the program's open file description: not kept */
+	bool device;
+	bool anon;             /* memfd, SysV, shared anonymous */
+	bool exposed;          /* an outsider could or can write it */
+	bool stale;            /* saved pages may be out of date: save again at the next mmap */
+	bool gap_told;         /* EV_GAP hidden-stores was written */
+	int32_t writecount, mmap_writable; /* at the last look */
+	struct saved_range *saved;
+	size_t nsaved;
+	uint64_t look_ns;      /* when its contents were saved or compared last */
+	uint64_t next_look_ns; /* not before this */
+	struct fault *faults;  /* outsiders' first stores by page, utlist */
+	UT_hash_handle hh;     /* by id */
+};
+
+/** An outsider's write fault (or dirtying) of one page, not yet seen as a difference. */
+struct fault {
+	uint64_t first, n;  /* pages */
+	uint32_t writer;    /* id */
+	uint32_t channel;
+	uint64_t ns;
+	struct fault *next;
+};
+
+/** An outsider's call under way or over, not yet written to the trace. */
+struct change {
+	struct kevent ke;        /* the event it began with: identity of the object */
+	uint32_t writer, channel, flags; /* flags: enum change_flags */
+	pid_t tid;
+	bool ended, waiting;     /* waiting: insiders were asked to stop */
+	uint64_t begin_ns, end_ns, give_up_ns;
+	uint64_t offset, length;
+	struct change *next;
+};
+
+/** An outsider by name. */
+struct outsider {
+	uint32_t id;
+	pid_t pid;
+	uint64_t start_ns;
+	char comm[16];
+	struct outsider *next;
+};
+
+/** An exposure that holds. */
+struct exposure {
+	uint32_t id, kind;
+	struct object *obj;
+	pid_t pid;
+	uint32_t writer;
+	bool seen;            /* by the sweep under way */
+	struct exposure *next;
+};
+
+/** A stop from waitpid that waits for its turn. */
+struct wait_result { pid_t tid; int status; uint64_t ns; };
+
+/** The recording. */
+struct recorder {
+	const struct record_opts *opts;
+	struct writer *w;
+	struct model *m;
+	struct kern *k;          /* NULL: not observed */
+	struct task *tasks;      /* by tid */
+	struct aspace *spaces;   /* by id */
+	struct share_group *groups;
+	struct object *objects;  /* by id */
+	struct change *changes;
+	struct outsider *outsiders;
+	struct exposure *exposures;
+	uint32_t next_space, next_group, next_object, next_outsider, next_exposure;
+	size_t ntasks;           /* threads alive */
+	size_t open_fds;         /* descriptors pinned in objects */
+	pid_t root;
+	uint32_t end_kind;       /* of the root, once known */
+	int32_t end_code;
+	int err;                 /* first fatal error: the recording ends */
+	bool told_noenosys;
+	struct kevent *kq;       /* kernel events taken from the ring, not yet dispatched */
+	size_t kq_n, kq_at, kq_cap;
+	struct wait_result *wq;  /* stops not yet dispatched */
+	size_t wq_n, wq_at, wq_cap;
+	uint64_t next_tick_ns;
+	struct kicker *kicker;
+	uint64_t preempts, events_in;
+};
+
+/** Finds a thread; NULL if unknown. */
+struct task *task__find(struct recorder *r, pid_t tid);
+/** Makes a thread known (TASK_NEW); NULL without memory. */
+struct task *task__new(struct recorder *r, pid_t tid);
+/** Forgets a thread and gives its token back. */
+void task__free(struct recorder *r, struct task *t);
+/** Address space by id, made if new; NULL without memory. */
+struct aspace *aspace__get(struct recorder *r, uint32_t id);
+/** CLOCK_MONOTONIC nanoseconds. */
+uint64_t now_ns(void);
+/** Tells the user a line (printf format). */
+void recorder__warn(struct recorder *r, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/** Notes the first fatal error; returns it. */
+int recorder__fail(struct recorder *r, int err, const char *what);
+
+#endif

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: MIT */
+#include "record/special.h"
+
+#include <errno.h>
+#include <linux/prctl.h>
+#include <linux/seccomp.h>
+#include <sched.h>
+#include <asm/unistd.h>
+
+#include "record/emit.h"
+#include "record/moved.h"
+#include "record/object.h"
+#include "tracee/tracee.h"
+
+/** A child that asks not to be traced would escape the recording. */
+static void strip_untraced(struct task *t, struct regs64 *regs)
+{
+	uint64_t flags;
+
+	if (t->nr == __NR_clone && (t->args[0] & CLONE_UNTRACED)) {
+		regs->rdi &= ~(uint64_t)CLONE_UNTRACED;
+		tracee__set_regs(t->tid, regs);
+	} else if (t->nr == __NR_clone3 && tracee__read(t->tid, t->args[0], &flags, 8) == 8 &&
+		   (flags & CLONE_UNTRACED)) {
+		flags &= ~(uint64_t)CLONE_UNTRACED;
+		tracee__write(t->tid, t->args[0], &flags, 8);
+	}
+}
+
+bool special__entry(struct recorder *r, struct task *t, struct regs64 *regs, int64_t *ret)
+{
+	switch (t->nr) {
+	case __NR_clone:
+	case __NR_clone3:
+		strip_untraced(t, regs);
+		return false;
+	case __NR_umount2:
+		object__trim(r, true); /* our descriptors would make the file system busy */
+		return false;
+	case __NR_sendfile:
+	case __NR_splice:
+	case __NR_tee:
+	case __NR_vmsplice:
+	case __NR_copy_file_range:
+		return moved__entry(r, t, ret);
+	default:
+		return false;
+	}
+}
+
+static bool installs_filter(const struct task *t)
+{
+	if (t->nr == __NR_seccomp)
+		return t->args[0] == SECCOMP_SET_MODE_FILTER ||
+		       t->args[0] == SECCOMP_SET_MODE_STRICT;
+	return t->nr == __NR_prctl && t->args[0] == PR_SET_SECCOMP;
+}
+
+/** From now on its own filter may hide calls from ours (DESIGN 12, rule 7). */
+static void stop_by_syscall(struct recorder *r, struct task *t)
+{
+	const bool all = t->nr == __NR_seccomp && (t->args[1] & SECCOMP_FILTER_FLAG_TSYNC);
+
+	for (struct task *u = r->tasks; u; u = u->hh.next)
+		if (u == t || (all && u->pid == t->pid))
+			u->by_syscall = true;
+}
+
+int special__exit(struct recorder *r, struct task *t, int64_t ret)
+{
+	if (installs_filter(t) && ret >= 0) {
+		stop_by_syscall(r, t);
+	} else if (t->nr == __NR_set_tid_address) {
+		t->clear_tid = t->args[0];
+	} else {
+		return moved__exit(r, t, ret);
+	}
+	return 0;
+}

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: MIT */
+/* task.c: the tables of threads and address spaces, and small helpers of the recorder. */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "record/recorder.h"
+#include "record/sched.h"
+#include "record/signals.h"
+#include "util/err.h"
+
+struct task *task__find(struct recorder *r, pid_t tid)
+{
+	struct task *t;
+
+	HASH_FIND_INT(r->tasks, &tid, t);
+	return t;
+}
+
+struct task *task__new(struct recorder *r, pid_t tid)
+{
+	struct task *t = calloc(1, sizeof(*t));
+
+	if (!t)
+		return NULL;
+	t->tid = t->pid = tid;
+	t->idle_ns = now_ns();
+	HASH_ADD_INT(r->tasks, tid, t);
+	r->ntasks++;
+	return t;
+}
+
+void task__free(struct recorder *r, struct task *t)
+{
+	sched__leave(r, t);
+	signals__drop(t);
+	HASH_DEL(r->tasks, t);
+	r->ntasks--;
+	free(t->plan);
+	free(t->moved);
+	free(t);
+}
+
+struct aspace *aspace__get(struct recorder *r, uint32_t id)
+{
+	struct aspace *s;
+
+	HASH_FIND_INT(r->spaces, &id, s);
+	if (s)
+		return s;
+	s = calloc(1, sizeof(*s));
+	if (!s)
+		return NULL;
+	s->id = id;
+	HASH_ADD_INT(r->spaces, id, s);
+	return s;
+}
+
+uint64_t now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000000000ull + ts.tv_nsec;
+}
+
+void recorder__warn(struct recorder *r, const char *fmt, ...)
+{
+	char line[ERR_TEXT_MAX];
+	va_list ap;
+
+	if (!r->opts->warn)
+		return;
+	va_start(ap, fmt);
+	vsnprintf(line, sizeof(line), fmt, ap);
+	va_end(ap);
+	r->opts->warn(r->opts->ctx, line);
+}
+
+int recorder__fail(struct recorder *r, int err, const char *what)
+{
+	if (!r->err) {
+		r->err = err;
+		err__set(err, "%s: %s", what, strerror(-err));
+	}
+	return r->err;
+}
