@@ -35,8 +35,11 @@ LDLIBS := -lbpf -lelf -ldw -lzstd -lxxhash -ljansson -lJudy -lz -pthread
 SRC := $(sort $(wildcard userspace/*.c userspace/*/*.c))
 OBJ := $(SRC:%.c=$(B)/%.o)
 LIBOBJ := $(filter-out $(B)/userspace/main.o,$(OBJ))
-BPF := $(sort $(wildcard bpf/*.bpf.c))
-SKEL := $(BPF:bpf/%.bpf.c=$(B)/skel/%.skel.h)
+# The observation is one object, linked from one file per concern; the probe's trials are objects of their own.
+BPF_PROBE := $(sort $(wildcard bpf/probe*.bpf.c))
+# Definitions before uses: bpftool 7.1 leaves the offsets of maps at 0 that it has first seen declared.
+BPF := bpf/maps.bpf.c $(filter-out bpf/maps.bpf.c $(BPF_PROBE),$(sort $(wildcard bpf/*.bpf.c)))
+SKEL := $(B)/skel/bprec.skel.h $(BPF_PROBE:bpf/%.bpf.c=$(B)/skel/%.skel.h)
 UNIT := $(patsubst %.c,$(B)/%,$(sort $(wildcard tests/unit/test_*.c)))
 PROGSRC := $(sort $(wildcard tests/progs/*.c))
 PROGMAIN := $(if $(PROGSRC),$(shell grep -l '^int main\b' $(PROGSRC)))
@@ -70,6 +73,10 @@ $(B)/bpf/%.bpf.o: bpf/%.bpf.c
 	@mkdir -p $(@D)
 	$(Q)$(CLANG) -target bpf -D__TARGET_ARCH_x86 -O2 -g -Wall $(if $(WERROR),-Werror) -Iinclude -I. -Ibpf \
 		-MMD -MP -MT $@ -MF $(@:.o=.d) -c -o $@ $<
+
+$(B)/bpf/bprec.bpf.o: $(BPF:%.c=$(B)/%.o)
+	$(call say,BPFLD,$@)
+	$(Q)$(BPFTOOL) gen object $@ $^
 
 $(B)/skel/%.skel.h: $(B)/bpf/%.bpf.o
 	$(call say,SKEL,$@)

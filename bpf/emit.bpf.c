@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* emit.bpf.c: makes ring buffer records. Global functions: the verifier looks at each once, not once per caller. */
+#include "obs.bpf.h"
+
+#define EXE_DEPTH 12 /* directories that are walked up */
+
+/* Puts one more name in front of the path that begins at `at`; returns where it begins now, or -1 if it doesn't fit. */
+static __always_inline int exe_prepend(char *buf, int at, struct dentry *dentry)
+{
+	__u32 len = BPF_CORE_READ(dentry, d_name.len);
+	const unsigned char *name = BPF_CORE_READ(dentry, d_name.name);
+
+	if (len >= (__u32)at || len > 62)
+		return -1;
+	at -= len;
+	if (at < 1 || at > 63)
+		return -1;
+	if (bpf_probe_read_kernel(buf + at, len, name))
+		return -1;
+	at -= 1;
+	buf[at] = '/';
+	return at;
+}
+
+/* The path inside the mount, found by walking the names upwards (at most EXE_DEPTH); what doesn't fit is cut off. */
+__noinline int exe_path(__u64 dentry_addr, struct exe_name *dst)
+{
+	struct dentry *dentry = (void *)dentry_addr;
+	char buf[128] = {};
+	int at = 63;
+
+	if (!dst)
+		return 0;
+	for (int i = 0; i < EXE_DEPTH && dentry; i++) {
+		struct dentry *parent = BPF_CORE_READ(dentry, d_parent);
+		if (parent == dentry)
+			break;
+		int next = exe_prepend(buf, at, dentry);
+		if (next < 0 || next > 62)
+			break;
+		at = next;
+		dentry = parent;
+	}
+	if (at < 0 || at > 63)
+		return 0;
+	return bpf_probe_read_kernel(dst->text, 64, buf + at);
+}
+
+/* Who did it. */
+static __always_inline void emit_task(struct kevent *ev)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	__u64 ids = bpf_get_current_pid_tgid();
+
+	ev->tgid = ids >> 32;
+	ev->tid = (__u32)ids;
+	ev->uid = (__u32)bpf_get_current_uid_gid();
+	ev->start_ns = BPF_CORE_READ(task, group_leader, start_boottime);
+	if (BPF_CORE_READ(task, flags) & PF_KTHREAD)
+		ev->flags |= KEVF_KTHREAD;
+	else if (is_insider())
+		ev->flags |= KEVF_INSIDER;
+	bpf_get_current_comm(ev->comm, sizeof(ev->comm));
+	exe_path(exe_dentry(task), (struct exe_name *)ev->exe);
+}
+
+/* To which object; zeros if there is none. */
+static __always_inline void emit_object(struct kevent *ev, __u64 object)
+{
+	struct address_space *mapping = (void *)object;
+	struct inode *host = BPF_CORE_READ(mapping, host);
+
+	ev->object = object;
+	ev->inode = BPF_CORE_READ(host, i_ino);
+	ev->dev = BPF_CORE_READ(host, i_sb, s_dev);
+	ev->generation = BPF_CORE_READ(host, i_generation);
+	ev->size = BPF_CORE_READ(host, i_size);
+	ev->writecount = BPF_CORE_READ(host, i_writecount.counter);
+	ev->mmap_writable = BPF_CORE_READ(mapping, i_mmap_writable.counter);
+	ev->fs_magic = BPF_CORE_READ(host, i_sb, s_magic);
+}
+
+__noinline int emit(const struct note *n)
+{
+	if (!n)
+		return -1;
+	struct kevent *ev = bpf_ringbuf_reserve(&ring, sizeof(*ev), 0);
+	if (!ev) {
+		loss(n->hook, LOSS_RING_FULL);
+		return -1;
+	}
+	__builtin_memset(ev, 0, sizeof(*ev));
+	ev->type = n->type;
+	ev->flags = n->flags;
+	ev->ns = n->ns ?: bpf_ktime_get_ns();
+	ev->channel = n->channel;
+	ev->offset = n->offset;
+	ev->length = n->length;
+	ev->ret = n->ret;
+	ev->aux = n->aux;
+	emit_object(ev, n->object);
+	emit_task(ev);
+	bpf_ringbuf_submit(ev, 0);
+	return 0;
+}

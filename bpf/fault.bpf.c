@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * fault.bpf.c: stores through shared mappings: write faults of outsiders, and clean pages becoming dirty.
+ *
+ * Both are hints (DESIGN 12, rule 13): one fault can make many pages writable, and on tmpfs a read fault does. The
+ * fault programs run for every fault on the machine: they first ask whether the process is known to hold a shared
+ * mapping of a watched object, which costs 0.1 us; bpf_find_vma costs 8 us and is left to those that do.
+ */
+#include "obs.bpf.h"
+
+enum { FAULT_WRITE = 2 }; /* bit 1 of the error code (Intel SDM 3A, 4.7) */
+
+static __always_inline int fault(__u64 addr, __u64 error_code, __u32 hook)
+{
+	__u32 tgid = bpf_get_current_pid_tgid() >> 32;
+	struct mapping m = {};
+
+	if (!(error_code & FAULT_WRITE))
+		return 0;
+	__u32 *held = bpf_map_lookup_elem(&holders, &tgid);
+	if (!held || !(*held & HOLDS_MAP) || bpf_map_lookup_elem(&tree, &tgid))
+		return 0;
+	if (mapping_at(addr, &m, hook) <= 0 || !mapping_exposes(&m) || !watch_find(m.object))
+		return 0;
+	struct note n = {
+		.type = KEV_FAULT,
+		.channel = CH_MMAP_STORE,
+		.object = m.object,
+		.offset = (m.offset + (addr - m.start)) & ~4095ull,
+		.length = 4096,
+		.aux = addr,
+		.hook = hook,
+	};
+	return emit(&n);
+}
+
+SEC("tp_btf/page_fault_user")
+int BPF_PROG(fault_user, unsigned long addr, struct pt_regs *regs, unsigned long error_code)
+{
+	return fault(addr, error_code, KHOOK_fault_user);
+}
+
+SEC("tp_btf/page_fault_kernel")
+int BPF_PROG(fault_kernel, unsigned long addr, struct pt_regs *regs, unsigned long error_code)
+{
+	return fault(addr, error_code, KHOOK_fault_kernel);
+}
+
+/* Bytes of a folio. Whether it is a large one is bit PG_head of the flags word, which is the first. */
+static __always_inline __u64 folio_bytes(struct folio *folio)
+{
+	unsigned long flags = 0;
+	__u32 order;
+
+	bpf_probe_read_kernel(&flags, sizeof(flags), folio);
+	if (!(flags & (1ul << bpf_core_enum_value(enum pageflags, PG_head))))
+		return 4096;
+	if (bpf_core_field_exists(struct folio___order, _folio_order)) {
+		struct folio___order *old = (void *)folio;
+		order = BPF_CORE_READ(old, _folio_order);
+	} else {
+		order = BPF_CORE_READ(folio, _flags_1) & 0xff;
+	}
+	return 4096ull << (order & 31);
+}
+
+/* True if the current thread is inside a call that was announced for this object. */
+static __always_inline bool explained(__u64 object)
+{
+	struct flight_key key = { bpf_get_current_pid_tgid(), 0 };
+	struct flight *f = bpf_map_lookup_elem(&flights, &key);
+
+	return f && f->n.object == object;
+}
+
+SEC("tp_btf/writeback_dirty_folio")
+int BPF_PROG(dirty_folio, struct folio *folio, struct address_space *mapping)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	__u64 object = (__u64)mapping;
+
+	if (!object || !watch_find(object) || is_insider() || explained(object))
+		return 0;
+	struct note n = {
+		.type = KEV_DIRTY,
+		.channel = CH_UNKNOWN,
+		.object = object,
+		.offset = BPF_CORE_READ(folio, index) << 12,
+		.length = folio_bytes(folio),
+		.hook = KHOOK_dirty_folio,
+	};
+	__u32 tgid = task->tgid;
+	__u32 *held = bpf_map_lookup_elem(&holders, &tgid);
+	if (task->flags & PF_KTHREAD)
+		n.channel = CH_KERNEL;
+	else if (held && *held & HOLDS_MAP)
+		n.channel = CH_MMAP_STORE;
+	return emit(&n);
+}

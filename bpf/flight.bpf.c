@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * flight.bpf.c: calls under way. A change is announced (KEV_BEGIN) at the entry of the call, when its descriptor still
+ * is what it was and before the kernel has changed a byte, and closed (KEV_END) at its exit with what it really did
+ * (DESIGN 12, rule 1). Between the two, the announcement is kept in the map `flights`.
+ */
+#include "obs.bpf.h"
+
+#define SLOTS_MAX 16
+
+/* BEGIN and END of one change carry the same number in aux; no two changes have the same. */
+static __always_inline __u64 change_number(__u64 ns)
+{
+	return ns << 8 | (bpf_get_smp_processor_id() & 0xff);
+}
+
+__noinline int flight_begin(struct flight *f, __u64 slot)
+{
+	if (!f)
+		return -1;
+	struct flight_key key = { bpf_get_current_pid_tgid(), slot };
+	if (slot == FLIGHT_URING)
+		key.who = f->file;
+	f->n.ns = bpf_ktime_get_ns();
+	f->n.aux = change_number(f->n.ns);
+	f->n.type = KEV_BEGIN;
+	if (f->n.object) {
+		f->size = object_size(f->n.object);
+		emit(&f->n);
+	}
+	if (bpf_map_update_elem(&flights, &key, f, BPF_ANY)) {
+		loss(f->n.hook, LOSS_MAP_FULL);
+		return -1;
+	}
+	return 0;
+}
+
+/* Sets the range that a call with result ret > 0 really changed; false: it can't be told. */
+static __always_inline bool real_range(struct flight *f, __s64 ret)
+{
+	struct file *file = (void *)f->file;
+
+	switch (f->end) {
+	case END_GIVEN_POS:
+		break;
+	case END_FILE_POS:
+		if (BPF_CORE_READ(file, f_pos) != f->n.offset + ret)
+			return false;
+		break;
+	case END_APPEND:
+		if (object_size(f->n.object) != f->size + ret)
+			return false;
+		f->n.offset = f->size;
+		break;
+	default:
+		return true;
+	}
+	f->n.length = ret;
+	return true;
+}
+
+/* Emits the end of one change and remembers the object's new size. A call that failed may have changed a part of
+ * what it announced (O_DIRECT): its range stays as it was. */
+static __always_inline void finish(struct flight *f, __s64 ret, __u32 hook)
+{
+	struct watch *w = watch_find(f->n.object);
+
+	if (ret < 0) {
+		f->n.flags |= KEVF_FAILED;
+	} else if (!real_range(f, ret)) {
+		f->n.flags |= KEVF_RANGE_UNKNOWN;
+		f->n.offset = 0;
+		f->n.length = TO_END;
+	}
+	f->n.type = KEV_END;
+	f->n.ns = 0;
+	f->n.ret = ret;
+	f->n.hook = hook;
+	emit(&f->n);
+	if (w)
+		w->size = object_size(f->n.object);
+}
+
+__noinline int flight_finish(struct flight *f, __s64 ret, __u32 hook)
+{
+	if (f)
+		finish(f, ret, hook);
+	return 0;
+}
+
+/* Announces, late, a change of an object that could not be known when the call began, and ends it. */
+__noinline int flight_late(struct flight *f, __s64 ret, __u32 hook)
+{
+	if (!f)
+		return 0;
+	f->n.aux = change_number(f->n.ns);
+	f->n.type = KEV_BEGIN;
+	f->n.hook = hook;
+	emit(&f->n);
+	finish(f, ret, hook);
+	return 0;
+}
+
+/* The other parts of a call that changes several objects. */
+static __always_inline void end_slots(__u32 n, __s64 ret, __u32 hook)
+{
+	struct flight_key key = { bpf_get_current_pid_tgid(), 0 };
+
+	for (__u32 i = 1; i < SLOTS_MAX && i < n; i++) {
+		key.slot = i;
+		struct flight *kept = bpf_map_lookup_elem(&flights, &key);
+		if (!kept)
+			continue;
+		struct flight f = *kept;
+		bpf_map_delete_elem(&flights, &key);
+		flight_finish(&f, ret, hook);
+	}
+}
+
+__noinline int flight_end(__s64 ret, __u32 hook)
+{
+	struct flight_key key = { bpf_get_current_pid_tgid(), 0 };
+	struct flight *kept = bpf_map_lookup_elem(&flights, &key);
+
+	if (!kept)
+		return 0;
+	struct flight f = *kept;
+	bpf_map_delete_elem(&flights, &key);
+	if (f.end == END_BY_FD)
+		return open_end(&f, ret, hook);
+	if (f.end == END_BY_SIZE)
+		return truncate_end(&f, ret, hook);
+	if (f.end == END_MAPPING)
+		return mapping_end(&f, ret, hook);
+	if (f.end == END_PROTECT)
+		return protect_end(&f, ret, hook);
+	flight_finish(&f, ret, hook);
+	end_slots(f.nslots, ret, hook);
+	return 0;
+}

@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * iter.bpf.c: lists made on demand: mappings of one process (and makes their objects watched), who holds watched objects,
+ * an object's counters; and entering a process into the tree.
+ *
+ * The programs' parameters are in `iter_args`, which userspace sets through shared memory before it starts one.
+ */
+#include "obs.bpf.h"
+
+struct kiter_args iter_args;
+
+SEC("iter/task")
+int iter_tree_add(struct bpf_iter__task *ctx)
+{
+	struct task_struct *task = ctx->task;
+
+	if (!task)
+		return 0;
+	__u32 tgid = BPF_CORE_READ(task, tgid);
+	__u64 signal = (__u64)BPF_CORE_READ(task, signal);
+	if (tgid != iter_args.pid)
+		return 0;
+	if (bpf_map_update_elem(&tree, &tgid, &signal, BPF_ANY))
+		loss(KHOOK_iter_tree_add, LOSS_MAP_FULL);
+	else
+		iter_args.found = 1;
+	return 0;
+}
+
+static __always_inline void hold_task(struct khold *h, struct task_struct *task)
+{
+	h->tgid = BPF_CORE_READ(task, tgid);
+	h->uid = BPF_CORE_READ(task, cred, uid.val);
+	h->start_ns = BPF_CORE_READ(task, group_leader, start_boottime);
+	bpf_core_read(h->comm, sizeof(h->comm), &task->comm);
+	exe_path(exe_dentry(task), (struct exe_name *)h->exe);
+}
+
+static __always_inline void hold_object(struct khold *h, __u64 object)
+{
+	struct address_space *mapping = (void *)object;
+	struct inode *host = BPF_CORE_READ(mapping, host);
+
+	h->object = object;
+	h->inode = BPF_CORE_READ(host, i_ino);
+	h->dev = BPF_CORE_READ(host, i_sb, s_dev);
+	h->generation = BPF_CORE_READ(host, i_generation);
+	h->size = BPF_CORE_READ(host, i_size);
+	h->fs_magic = BPF_CORE_READ(host, i_sb, s_magic);
+	h->writecount = BPF_CORE_READ(host, i_writecount.counter);
+	h->mmap_writable = BPF_CORE_READ(mapping, i_mmap_writable.counter);
+}
+
+static __always_inline void hold_vma(struct khold *h, struct vm_area_struct *vma)
+{
+	h->start = BPF_CORE_READ(vma, vm_start);
+	h->end = BPF_CORE_READ(vma, vm_end);
+	h->offset = BPF_CORE_READ(vma, vm_pgoff) << 12;
+	h->vm_flags = BPF_CORE_READ(vma, vm_flags);
+}
+
+/* One mapping of the process that is meant; its object becomes watched. */
+SEC("iter/task_vma")
+int iter_watch(struct bpf_iter__task_vma *ctx)
+{
+	struct task_struct *task = ctx->task;
+	struct vm_area_struct *vma = ctx->vma;
+	struct khold h = {};
+
+	if (!task || !vma || BPF_CORE_READ(task, tgid) != iter_args.pid)
+		return 0;
+	iter_args.found = 1;
+	__u64 object = (__u64)BPF_CORE_READ(vma, vm_file, f_mapping);
+	if (!object)
+		return 0;
+	watch_enter(object, KHOOK_iter_watch);
+	hold_task(&h, task);
+	hold_object(&h, object);
+	hold_vma(&h, vma);
+	bpf_seq_write(ctx->meta->seq, &h, sizeof(h));
+	return 0;
+}
+
+/* Notes in the kernel, too, who holds what. */
+static __always_inline void hold_note(__u32 tgid, __u32 flags, __u32 hook)
+{
+	__u32 *old = bpf_map_lookup_elem(&holders, &tgid);
+
+	if (old)
+		flags |= *old;
+	if (bpf_map_update_elem(&holders, &tgid, &flags, BPF_ANY))
+		loss(hook, LOSS_MAP_FULL);
+}
+
+static __always_inline bool hold_wanted(__u64 object)
+{
+	return object && (!iter_args.object || iter_args.object == object) && watch_find(object);
+}
+
+SEC("iter/task_vma")
+int iter_hold_vma(struct bpf_iter__task_vma *ctx)
+{
+	struct task_struct *task = ctx->task;
+	struct vm_area_struct *vma = ctx->vma;
+	struct mapping m = {};
+	struct khold h = {};
+
+	if (!task || !vma)
+		return 0;
+	m.flags = BPF_CORE_READ(vma, vm_flags);
+	if (!mapping_exposes(&m))
+		return 0;
+	m.object = (__u64)BPF_CORE_READ(vma, vm_file, f_mapping);
+	if (!hold_wanted(m.object))
+		return 0;
+	hold_task(&h, task);
+	hold_object(&h, m.object);
+	hold_vma(&h, vma);
+	hold_note(h.tgid, HOLDS_MAP, KHOOK_iter_hold_vma);
+	bpf_seq_write(ctx->meta->seq, &h, sizeof(h));
+	return 0;
+}
+
+SEC("iter/task_file")
+int iter_hold_file(struct bpf_iter__task_file *ctx)
+{
+	struct task_struct *task = ctx->task;
+	struct file *file = ctx->file;
+	struct khold h = {};
+
+	if (!task || !file)
+		return 0;
+	h.f_mode = BPF_CORE_READ(file, f_mode);
+	if (!(h.f_mode & FMODE_WRITE))
+		return 0;
+	__u64 object = file_object(as_number(file));
+	if (!hold_wanted(object))
+		return 0;
+	h.fd = ctx->fd;
+	hold_task(&h, task);
+	hold_object(&h, object);
+	hold_note(h.tgid, HOLDS_FD, KHOOK_iter_hold_file);
+	bpf_seq_write(ctx->meta->seq, &h, sizeof(h));
+	return 0;
+}
+
+/* Run by bpf(BPF_PROG_RUN): three reads, no list. */
+SEC("syscall")
+int object_counters(struct kcounters *c)
+{
+	__u64 object = c->object;
+	struct address_space *mapping = (void *)object;
+
+	if (!watch_find(object)) {
+		c->error = -ENOENT;
+		return 0;
+	}
+	c->error = 0;
+	c->size = object_size(object);
+	c->writecount = BPF_CORE_READ(mapping, host, i_writecount.counter);
+	c->mmap_writable = BPF_CORE_READ(mapping, i_mmap_writable.counter);
+	return 0;
+}

@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* maps.bpf.c: the maps and constants of an observation; obs.bpf.h says what they hold. */
+#include "obs.bpf.h"
+
+struct ring_map ring SEC(".maps");
+struct tree_map tree SEC(".maps");
+struct watched_map watched SEC(".maps");
+struct flights_map flights SEC(".maps");
+struct holders_map holders SEC(".maps");
+struct losses_map losses SEC(".maps");
+
+const volatile __u32 own_tgid = 0;
+const volatile __u32 uring_complete_args = 0;
+
+char LICENSE[] SEC("license") = "GPL";

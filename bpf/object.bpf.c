@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * object.bpf.c: from a struct file to the page-cache object it shows, and the table of watched objects.
+ *
+ * On overlayfs the file that a process opens has an empty mapping of its own; what is mapped and written is the
+ * real inode's, in the upper or the lower layer (vma->vm_file is the real file). The type ovl_inode is in the
+ * BTF of the kernel or of the module overlay; where it is in neither, no overlay is mounted at the start.
+ */
+#include "obs.bpf.h"
+
+#define ovl_of(inode, type) \
+	((struct type *)((__u64)(inode)-bpf_core_field_offset(struct type, vfs_inode)))
+
+/* The lower layer's inode: the place it is kept at changed in 6.0 and in 6.5. */
+static __always_inline struct inode *overlay_lower(struct inode *inode)
+{
+	if (bpf_core_field_exists(struct ovl_inode___oe, oe)) {
+		struct ovl_inode___oe *o = ovl_of(inode, ovl_inode___oe);
+		struct ovl_entry___oe *oe = BPF_CORE_READ(o, oe);
+		return BPF_CORE_READ(oe, __lowerstack[0].dentry, d_inode);
+	}
+	if (bpf_core_field_exists(struct ovl_inode___path, lowerpath)) {
+		struct ovl_inode___path *o = ovl_of(inode, ovl_inode___path);
+		return BPF_CORE_READ(o, lowerpath.dentry, d_inode);
+	}
+	if (bpf_core_field_exists(struct ovl_inode___lower, lower)) {
+		struct ovl_inode___lower *o = ovl_of(inode, ovl_inode___lower);
+		return BPF_CORE_READ(o, lower);
+	}
+	return NULL;
+}
+
+/* The real inode's mapping of an overlay's inode, 0 if it can't be found. A file of which only the metadata was copied up
+ * (metacopy) has its data in the lower layer all the same; kern__watch_process then enters what is really mapped. */
+static __noinline __u64 overlay_object(struct inode *inode)
+{
+	if (!bpf_core_type_exists(struct ovl_inode))
+		return 0;
+	struct ovl_inode *ovl = ovl_of(inode, ovl_inode);
+	struct inode *real = BPF_CORE_READ(ovl, __upperdentry, d_inode);
+	if (!real)
+		real = overlay_lower(inode);
+	return (__u64)BPF_CORE_READ(real, i_mapping);
+}
+
+__noinline __u64 file_object(__u64 file_addr)
+{
+	struct file *file = (void *)file_addr;
+	struct inode *inode = BPF_CORE_READ(file, f_inode);
+
+	if (BPF_CORE_READ(inode, i_sb, s_magic) == OVERLAYFS_MAGIC)
+		return overlay_object(inode);
+	return (__u64)BPF_CORE_READ(file, f_mapping);
+}
+
+/* The insider whose memory a file of procfs is, 0 if it isn't /proc/PID/mem or PID is none. */
+static __always_inline __u32 mem_owner(struct file *file, struct inode *inode)
+{
+	char name[4] = {};
+	struct dentry *dentry = BPF_CORE_READ(file, f_path.dentry);
+
+	bpf_probe_read_kernel(name, sizeof(name), BPF_CORE_READ(dentry, d_name.name));
+	if (name[0] != 'm' || name[1] != 'e' || name[2] != 'm' || name[3])
+		return 0;
+	struct proc_inode *proc =
+		(void *)inode - bpf_core_field_offset(struct proc_inode, vfs_inode);
+	__u32 pid = BPF_CORE_READ(proc, pid, numbers[0].nr);
+	return bpf_map_lookup_elem(&tree, &pid) ? pid : 0;
+}
+
+/* The order of the tests is that of their cost: this runs for every write on the machine. */
+__noinline int fd_target(__u32 fd, struct target *ret)
+{
+	struct file *file = (void *)fd_file(fd);
+
+	if (!ret || !file)
+		return TARGET_NONE;
+	__u64 object = (__u64)BPF_CORE_READ(file, f_mapping);
+	if (!watch_find(object)) {
+		struct inode *inode = BPF_CORE_READ(file, f_inode);
+		__u64 magic = BPF_CORE_READ(inode, i_sb, s_magic);
+		if (magic == PROC_MAGIC && !is_insider()) {
+			ret->pid = mem_owner(file, inode);
+			return ret->pid ? TARGET_MEM : TARGET_NONE;
+		}
+		if (magic != OVERLAYFS_MAGIC)
+			return TARGET_NONE;
+		object = overlay_object(inode);
+		if (!object || !watch_find(object))
+			return TARGET_NONE;
+	}
+	if (!(BPF_CORE_READ(file, f_mode) & FMODE_WRITE))
+		return TARGET_NONE;
+	ret->file = (__u64)file;
+	ret->object = object;
+	ret->f_flags = BPF_CORE_READ(file, f_flags);
+	return TARGET_WATCHED;
+}
+
+__noinline int watch_enter(__u64 object, __u32 hook)
+{
+	struct address_space *mapping = (void *)object;
+	struct inode *host = BPF_CORE_READ(mapping, host);
+
+	if (!object || !host) {
+		loss(hook, LOSS_READ_FAILED);
+		return -1;
+	}
+	if (watch_find(object))
+		return 0;
+	struct watch w = {
+		.inode = BPF_CORE_READ(host, i_ino),
+		.dev = BPF_CORE_READ(host, i_sb, s_dev),
+		.generation = BPF_CORE_READ(host, i_generation),
+		.size = BPF_CORE_READ(host, i_size),
+	};
+	if (bpf_map_update_elem(&watched, &object, &w, BPF_ANY)) {
+		loss(hook, LOSS_MAP_FULL);
+		return -1;
+	}
+	return 1;
+}
+
+__noinline int holder_add(__u32 flags, __u32 hook)
+{
+	__u32 tgid = bpf_get_current_pid_tgid() >> 32;
+	__u32 *old = bpf_map_lookup_elem(&holders, &tgid);
+
+	if (old) {
+		*old |= flags;
+		return 0;
+	}
+	if (bpf_map_update_elem(&holders, &tgid, &flags, BPF_ANY)) {
+		loss(hook, LOSS_MAP_FULL);
+		return -1;
+	}
+	return 0;
+}

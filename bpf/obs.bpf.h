@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * obs.bpf.h: what the BPF programs of an observation share: maps, the way from a descriptor to a page-cache
+ * object, and the making of events.
+ *
+ * Chains of kernel pointers are read with bpf_core_read (never dereferenced), so that one set of helpers
+ * serves tracepoints, BTF tracepoints, iterators and the syscall program. A failed read gives 0.
+ */
+#ifndef BPREC_OBS_BPF_H
+#define BPREC_OBS_BPF_H
+
+#include "vmlinux.h"
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
+
+#include "bprec/kevent.h"
+#include "bprec/khook.h"
+
+#define TREE_MAX    32768
+#define WATCHED_MAX 16384
+#define FLIGHTS_MAX 8192
+#define HOLDERS_MAX 16384
+
+#define TO_END (~0ull)
+
+enum { PF_KTHREAD = 0x00200000 };
+enum { FMODE_WRITE = 2 };
+enum { O_TRUNC = 01000, O_APPEND = 02000, O_DIRECT = 040000 };
+enum { VM_WRITE = 2, VM_SHARED = 8, VM_MAYWRITE = 0x20 };
+enum { ENOENT = 2, EINTR = 4, EBUSY = 16 };
+#define OVERLAYFS_MAGIC 0x794c7630
+#define PROC_MAGIC	0x9fa0
+
+/** A watched object: its identity (the key alone is reused, DESIGN 12 rule 12) and its last known size. */
+struct watch {
+	__u64 inode;
+	__u32 dev, generation;
+	__u64 size;
+};
+
+/** What becomes a kevent; lives on a program's stack. Fields as in struct kevent. */
+struct note {
+	__u64 object, ns, offset, length, aux;
+	__s64 ret;
+	__u32 type, flags, channel;
+	__u32 hook; /* enum khook: where a loss is counted */
+};
+
+/** Who has a call under way: a thread's calls by pid_tgid and a number, io_uring requests by their address. */
+struct flight_key {
+	__u64 who;  /* pid_tgid, or address of the io_kiocb */
+	__u64 slot; /* 0, or the number of the part (aio, dedupe); FLIGHT_URING for a request */
+};
+#define FLIGHT_URING (~0ull)
+
+/** How a flight's real range is found when it ends. */
+enum flight_end {
+	END_AS_BEGUN,  /* what was announced */
+	END_GIVEN_POS, /* offset as announced, length is the result */
+	END_FILE_POS,  /* the same, if the file position moved by just the result */
+	END_APPEND,    /* the end of the object, if it grew by just the result */
+	END_BY_FD,     /* open(O_TRUNC): the object is behind the descriptor that is returned */
+	END_BY_SIZE,   /* truncate(path): objects whose size changed to `length` */
+	END_MAPPING,   /* mmap, munmap: no change, an exposure begins or ends */
+	END_PROTECT,   /* mprotect */
+};
+
+/** A call under way. */
+struct flight {
+	struct note n; /* as announced */
+	__u64 file;    /* struct file, for END_FILE_POS */
+	__u64 size;    /* i_size when it began */
+	__u32 end;     /* enum flight_end */
+	__u32 nslots;  /* slots of this call, in the flight of slot 0 */
+};
+
+/** The field exe of kevent and khold. */
+struct exe_name {
+	char text[64];
+};
+
+/** Flags of a holder. */
+enum { HOLDS_MAP = 1, HOLDS_FD = 2 };
+
+struct ring_map {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 8 << 20);
+};
+struct tree_map {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, TREE_MAX);
+	__type(key, __u32);   /* tgid */
+	__type(value, __u64); /* address of its signal_struct */
+};
+struct watched_map {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, WATCHED_MAX);
+	__type(key, __u64); /* address of the address_space */
+	__type(value, struct watch);
+};
+struct flights_map {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, FLIGHTS_MAX);
+	__type(key, struct flight_key);
+	__type(value, struct flight);
+};
+struct holders_map {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, HOLDERS_MAX);
+	__type(key, __u32);   /* tgid */
+	__type(value, __u32); /* HOLDS_* of any watched object */
+};
+struct losses_map {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, KHOOK_MAX *LOSS_MAX);
+	__type(key, __u32);
+	__type(value, __u64);
+};
+
+extern struct ring_map ring SEC(".maps");
+extern struct tree_map tree SEC(".maps");
+extern struct watched_map watched SEC(".maps");
+extern struct flights_map flights SEC(".maps");
+extern struct holders_map holders SEC(".maps");
+extern struct losses_map losses SEC(".maps");
+
+/** Set by userspace before loading: the recorder's own process, and the number of arguments of io_uring_complete. */
+extern const volatile __u32 own_tgid;
+extern const volatile __u32 uring_complete_args;
+
+/** A kernel pointer as a number: the verifier lets no typed pointer into a global function. */
+static __always_inline __u64 as_number(const void *pointer)
+{
+	__u64 number = 0;
+
+	bpf_probe_read_kernel(&number, sizeof(number), &pointer);
+	return number;
+}
+
+/** Counts a loss of hook `hook`. */
+static __always_inline void loss(__u32 hook, __u32 kind)
+{
+	__u32 i = hook * LOSS_MAX + kind;
+	__u64 *n = bpf_map_lookup_elem(&losses, &i);
+
+	if (n)
+		*n += 1;
+}
+
+/** True if the current process is in the tree. */
+static __always_inline bool is_insider(void)
+{
+	__u32 tgid = bpf_get_current_pid_tgid() >> 32;
+
+	return bpf_map_lookup_elem(&tree, &tgid) != NULL;
+}
+
+/** The entry of a watched object; NULL if it isn't watched. A key that now belongs to another object is removed. */
+static __always_inline struct watch *watch_find(__u64 object)
+{
+	struct watch *w = bpf_map_lookup_elem(&watched, &object);
+	struct address_space *mapping = (void *)object;
+
+	if (!w)
+		return NULL;
+	struct inode *host = BPF_CORE_READ(mapping, host);
+	if (w->inode == BPF_CORE_READ(host, i_ino) &&
+	    w->generation == BPF_CORE_READ(host, i_generation) &&
+	    w->dev == BPF_CORE_READ(host, i_sb, s_dev))
+		return w;
+	bpf_map_delete_elem(&watched, &object);
+	return NULL;
+}
+
+/** i_size of an object. */
+static __always_inline __u64 object_size(__u64 object)
+{
+	struct address_space *mapping = (void *)object;
+
+	return BPF_CORE_READ(mapping, host, i_size);
+}
+
+/** Address of the struct file behind a descriptor of the current task, 0 if there is none. */
+static __always_inline __u64 fd_file(__u32 fd)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct files_struct *files = task->files;
+	struct file **slot, *file = NULL;
+
+	if (!files)
+		return 0;
+	struct fdtable *fdt = files->fdt;
+	if (fd >= fdt->max_fds)
+		return 0;
+	slot = fdt->fd;
+	bpf_probe_read_kernel(&file, sizeof(file), slot + fd);
+	return (__u64)file;
+}
+
+/** Address of the address_space whose pages a file shows: f_mapping, on overlayfs that of the real inode. */
+__u64 file_object(__u64 file);
+/** What a descriptor leads to, as far as it concerns an observation. */
+struct target {
+	__u64 file;   /* address of the struct file */
+	__u64 object; /* TARGET_WATCHED */
+	__u32 f_flags;
+	__u32 pid; /* TARGET_MEM: tgid of the insider */
+};
+enum { TARGET_NONE, TARGET_WATCHED, TARGET_MEM };
+/** Looks at a descriptor of the current task that was opened for writing. TARGET_WATCHED: it is of a watched object;
+ *  TARGET_MEM: /proc/PID/mem of an insider (and the current task is an outsider); TARGET_NONE: else. */
+int fd_target(__u32 fd, struct target *ret);
+/** Enters an object as watched. 1: new, 0: was watched already, -1: it can't be entered. */
+int watch_enter(__u64 object, __u32 hook);
+/** Puts an event into the ring. ns 0: now. 0, or -1 if it was lost (and counted). */
+int emit(const struct note *n);
+/** Announces a change that begins and keeps it until flight_end_of; f is complete but for ns, size, aux. */
+int flight_begin(struct flight *f, __u64 slot);
+/** Ends the current thread's call with this result, whatever its kind. */
+int flight_end(__s64 ret, __u32 hook);
+/** Ends one change: emits KEV_END with the range that it really had. */
+int flight_finish(struct flight *f, __s64 ret, __u32 hook);
+/** Emits KEV_BEGIN with f->n.ns, then KEV_END. */
+int flight_late(struct flight *f, __s64 ret, __u32 hook);
+/** What flight_end does for END_BY_FD, END_BY_SIZE, END_MAPPING and END_PROTECT. */
+int open_end(struct flight *f, __s64 ret, __u32 hook);
+int truncate_end(struct flight *f, __s64 ret, __u32 hook);
+int mapping_end(struct flight *f, __s64 ret, __u32 hook);
+int protect_end(struct flight *f, __s64 ret, __u32 hook);
+/** Notes that the current process holds (HOLDS_*) a watched object. */
+int holder_add(__u32 flags, __u32 hook);
+/** A mapping of the current process. */
+struct mapping {
+	__u64 object;	    /* address of the address_space, 0: not of a file */
+	__u64 start, flags; /* address, VM_* */
+	__u64 offset;	    /* in the object, of start */
+};
+/** Finds the mapping at an address of the current process. 1: found, 0: there is none, -1: the lock was busy (counted). */
+int mapping_at(__u64 addr, struct mapping *ret, __u32 hook);
+/** True if stores through a mapping may reach the object, now or after mprotect. */
+static __always_inline bool mapping_exposes(const struct mapping *m)
+{
+	return (m->flags & (VM_SHARED | VM_MAYWRITE)) == (VM_SHARED | VM_MAYWRITE);
+}
+/** Copies the last 63 bytes of a path inside its mount, 0-terminated; dentry is an address. */
+int exe_path(__u64 dentry, struct exe_name *dst);
+/** Address of the dentry of a task's executable. */
+static __always_inline __u64 exe_dentry(struct task_struct *task)
+{
+	return (__u64)BPF_CORE_READ(task, mm, exe_file, f_path.dentry);
+}
+
+#endif

@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * size.bpf.c: fallocate, ftruncate, truncate, and open: calls that change an object's size or give a writable
+ * descriptor of it.
+ *
+ * What truncate(path) and open(O_TRUNC) work on is not known when they begin. After open the new descriptor tells; after
+ * truncate every watched object is looked at whose size is now the one asked for and was not before. Both are
+ * announced late, with the time at which the call began.
+ */
+#include "sys.bpf.h"
+
+enum { FALLOC_COLLAPSE = 0x08, FALLOC_INSERT = 0x20 };
+
+SYS_ENTER(fallocate)
+{
+	struct target t = {};
+	__u32 mode = ctx->args[1];
+
+	if (fd_target(ctx->args[0], &t) != TARGET_WATCHED)
+		return 0;
+	struct flight f = {
+		.n = {
+			.object = t.object,
+			.offset = ctx->args[2],
+			.length = ctx->args[3],
+			.channel = CH_FALLOCATE,
+			.hook = KHOOK_enter_fallocate,
+		},
+	};
+	if (mode & (FALLOC_COLLAPSE | FALLOC_INSERT))
+		f.n.length = TO_END;
+	if (mode & FALLOC_COLLAPSE)
+		f.n.flags |= KEVF_SHRINK;
+	return flight_begin(&f, 0);
+}
+
+/* The range that changes when an object of size `old` gets size `now`. */
+static __always_inline void truncate_range(struct note *n, __u64 old, __u64 now)
+{
+	n->channel = CH_TRUNCATE;
+	if (now < old) {
+		n->offset = now;
+		n->length = TO_END;
+		n->flags |= KEVF_SHRINK;
+	} else {
+		n->offset = old;
+		n->length = now - old;
+	}
+}
+
+SYS_ENTER(ftruncate)
+{
+	struct target t = {};
+
+	if (fd_target(ctx->args[0], &t) != TARGET_WATCHED)
+		return 0;
+	struct flight f = { .n = { .object = t.object, .hook = KHOOK_enter_ftruncate } };
+	truncate_range(&f.n, object_size(t.object), ctx->args[1]);
+	return flight_begin(&f, 0);
+}
+
+SYS_ENTER(truncate)
+{
+	struct flight f = { .end = END_BY_SIZE };
+
+	f.n.hook = KHOOK_enter_truncate;
+	f.n.length = ctx->args[1];
+	return flight_begin(&f, 0);
+}
+
+/* For each watched object: was it what a truncate(path) changed? */
+static long truncated(void *map, const __u64 *key, struct watch *w, struct flight *call)
+{
+	__u64 object = *key, old = w->size, now = object_size(object);
+
+	if (now == old || now != call->n.length)
+		return 0;
+	struct flight f = { .n = { .object = object, .ns = call->n.ns } };
+	truncate_range(&f.n, old, now);
+	flight_late(&f, 0, KHOOK_exit_truncate);
+	return 0;
+}
+
+__noinline int truncate_end(struct flight *f, __s64 ret, __u32 hook)
+{
+	if (!f || ret < 0)
+		return 0;
+	struct flight call = { .n = { .ns = f->n.ns, .length = f->n.length } };
+	bpf_for_each_map_elem(&watched, truncated, &call, 0);
+	return 0;
+}
+
+/* open with O_TRUNC begins; others need nothing of their entry. */
+static __noinline int open_begin(__u32 flags, __u32 hook)
+{
+	struct flight f = { .end = END_BY_FD };
+
+	if (!(flags & O_TRUNC))
+		return 0;
+	f.n.hook = hook;
+	return flight_begin(&f, 0);
+}
+
+SYS_ENTER(open)
+{
+	return open_begin(ctx->args[1], KHOOK_enter_open);
+}
+
+SYS_ENTER(openat)
+{
+	return open_begin(ctx->args[2], KHOOK_enter_openat);
+}
+
+SYS_ENTER(openat2)
+{
+	__u64 flags = 0;
+
+	bpf_probe_read_user(&flags, sizeof(flags), (void *)ctx->args[2]);
+	return open_begin(flags, KHOOK_enter_openat2);
+}
+
+SYS_ENTER(creat)
+{
+	return open_begin(O_TRUNC, KHOOK_enter_creat);
+}
+
+__noinline int open_end(struct flight *call, __s64 ret, __u32 hook)
+{
+	struct target t = {};
+
+	if (!call || ret < 0 || fd_target(ret, &t) != TARGET_WATCHED)
+		return 0;
+	struct watch *w = watch_find(t.object);
+	if (!w || (!w->size && !object_size(t.object)))
+		return 0;
+	struct flight f = {
+		.n = {
+			.object = t.object,
+			.ns = call->n.ns,
+			.length = TO_END,
+			.channel = CH_OPEN_TRUNC,
+			.flags = KEVF_SHRINK,
+		},
+	};
+	return flight_late(&f, 0, hook);
+}
+
+/* A call of the open family is over: the end of an O_TRUNC, and a new writable descriptor. */
+static __noinline int opened(__s64 ret, __u32 hook)
+{
+	struct target t = {};
+
+	flight_end(ret, hook);
+	if (ret < 0 || fd_target(ret, &t) != TARGET_WATCHED)
+		return 0;
+	struct note n = { .type = KEV_OPENED, .object = t.object, .aux = ret, .hook = hook };
+	holder_add(HOLDS_FD, hook);
+	return emit(&n);
+}
+
+SYS_EXIT(open)
+{
+	return opened(ctx->ret, KHOOK_exit_open);
+}
+
+SYS_EXIT(openat)
+{
+	return opened(ctx->ret, KHOOK_exit_openat);
+}
+
+SYS_EXIT(openat2)
+{
+	return opened(ctx->ret, KHOOK_exit_openat2);
+}
+
+SYS_EXIT(creat)
+{
+	return opened(ctx->ret, KHOOK_exit_creat);
+}
+
+SYS_EXIT_FLIGHT(fallocate)
+SYS_EXIT_FLIGHT(ftruncate)
+SYS_EXIT_FLIGHT(truncate)

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * tree.bpf.c: which processes are insiders, and which known holders of watched objects fork, exec or are gone.
+ *
+ * A process is in the map `tree` under its tgid from before it first runs (sched_process_fork comes before
+ * wake_up_new_task) until its leader is freed, which is after every thread has let go of its memory:
+ * on 6.18 sched_process_exit comes before exit_mm, and pages that are dirtied there are still the insider's.
+ * The value is the signal_struct, shared by all threads and kept over exec from any of them, so that the late
+ * free of a process does not take out another one that got the same pid.
+ */
+#include "obs.bpf.h"
+
+/* An event about the current process and all that it holds. */
+static __always_inline void holder_event(__u32 type, __u64 aux, __u32 hook)
+{
+	struct note n = { .type = type, .aux = aux, .hook = hook };
+
+	emit(&n);
+}
+
+SEC("tp_btf/sched_process_fork")
+int BPF_PROG(tree_fork, struct task_struct *parent, struct task_struct *child)
+{
+	__u32 tgid = parent->tgid, child_tgid = child->tgid;
+	__u64 signal = (__u64)child->signal;
+
+	if (tgid == child_tgid)
+		return 0;
+	if (!bpf_map_lookup_elem(&tree, &tgid))
+		bpf_map_delete_elem(&tree, &child_tgid);
+	else if (bpf_map_update_elem(&tree, &child_tgid, &signal, BPF_ANY))
+		loss(KHOOK_tree_fork, LOSS_MAP_FULL);
+	__u32 *held = bpf_map_lookup_elem(&holders, &tgid);
+	if (!held)
+		return 0;
+	__u32 flags = *held;
+	if (bpf_map_update_elem(&holders, &child_tgid, &flags, BPF_ANY))
+		loss(KHOOK_tree_fork, LOSS_MAP_FULL);
+	holder_event(KEV_FORKED, child_tgid, KHOOK_tree_fork);
+	return 0;
+}
+
+/* The new image has no old mapping; descriptors may live on. */
+SEC("tp_btf/sched_process_exec")
+int BPF_PROG(tree_exec, struct task_struct *task)
+{
+	__u32 tgid = task->tgid;
+	__u32 *held = bpf_map_lookup_elem(&holders, &tgid);
+
+	if (!held || !(*held & HOLDS_MAP))
+		return 0;
+	*held &= ~HOLDS_MAP;
+	struct note n = { .type = KEV_UNMAPPED, .length = TO_END, .hook = KHOOK_tree_exec };
+	emit(&n);
+	return 0;
+}
+
+SEC("tp_btf/sched_process_exit")
+int BPF_PROG(tree_exit, struct task_struct *task)
+{
+	__u32 tgid = task->tgid;
+
+	/* a thread that dies inside a call: there is no sys_exit if it was killed by an oops or by exit itself */
+	flight_end(-EINTR, KHOOK_tree_exit);
+	if (task->signal->live.counter != 0)
+		return 0;
+	if (bpf_map_lookup_elem(&holders, &tgid)) {
+		holder_event(KEV_EXITED, 0, KHOOK_tree_exit);
+		bpf_map_delete_elem(&holders, &tgid);
+	}
+	return 0;
+}
+
+SEC("tp_btf/sched_process_free")
+int BPF_PROG(tree_free, struct task_struct *task)
+{
+	__u32 tgid = task->tgid;
+
+	if (task->group_leader != task)
+		return 0;
+	__u64 *signal = bpf_map_lookup_elem(&tree, &tgid);
+	if (signal && *signal == (__u64)task->signal)
+		bpf_map_delete_elem(&tree, &tgid);
+	return 0;
+}

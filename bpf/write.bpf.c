@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * write.bpf.c: changes by calls that write through a descriptor: the write family, sendfile, splice, copy_file_range.
+ *
+ * Offset and length at the beginning are what the call asks for. Through the file position (shared by every duplicate
+ * of the descriptor) it is a guess that the end of the call proves or gives up (KEVF_RANGE_UNKNOWN).
+ */
+#include "sys.bpf.h"
+
+#define IOV_MAX_READ 16 /* vectors whose lengths are summed up; with more of them: to the end */
+enum { RWF_APPEND = 0x10, RWF_NOAPPEND = 0x20 };
+
+/** Arguments of one write, in the program's own frame. */
+struct request {
+	__u64 offset, length;
+	__u64 iov, iovlen; /* iovlen > 0: the length is that of this vector in user memory */
+	__u32 channel, hook;
+	bool at_pos; /* through the file position */
+	bool append;
+};
+
+/* A write to the memory of an insider through /proc/PID/mem. */
+static __always_inline int mem_write(const struct target *t, const struct request *r)
+{
+	if (bpf_get_current_pid_tgid() >> 32 == own_tgid)
+		return 0;
+	struct note n = {
+		.type = KEV_REMOTE,
+		.channel = CH_PROC_MEM,
+		.offset = r->offset,
+		.length = r->length,
+		.aux = t->pid,
+		.hook = r->hook,
+	};
+	return emit(&n);
+}
+
+static __always_inline int begin(const struct target *t, const struct request *r)
+{
+	struct flight f = {
+		.file = t->file,
+		.end = r->at_pos ? END_FILE_POS : END_GIVEN_POS,
+		.n = {
+			.object = t->object,
+			.offset = r->offset,
+			.length = r->length,
+			.channel = r->channel,
+			.hook = r->hook,
+		},
+	};
+
+	if (t->f_flags & O_APPEND || r->append) {
+		f.end = END_APPEND;
+		f.n.flags |= KEVF_APPEND;
+		f.n.offset = object_size(t->object);
+	}
+	if (t->f_flags & O_DIRECT) {
+		f.n.flags |= KEVF_DIRECT;
+		if (r->channel <= CH_PWRITEV)
+			f.n.channel = CH_DIRECT_WRITE;
+	}
+	return flight_begin(&f, 0);
+}
+
+/* Sum of the lengths of a vector in user memory. */
+static __noinline __u64 iov_length(__u64 iov, __u64 n)
+{
+	__u64 pair[2], sum = 0;
+
+	if (n > IOV_MAX_READ)
+		return TO_END;
+	for (int i = 0; i < IOV_MAX_READ; i++) {
+		if (i >= n)
+			break;
+		if (bpf_probe_read_user(pair, sizeof(pair), (void *)(iov + i * sizeof(pair))))
+			return TO_END;
+		sum += pair[1];
+	}
+	return sum;
+}
+
+/* One write to a descriptor. */
+static __noinline int write_fd(__u32 fd, struct request *r)
+{
+	struct target t = {};
+	int kind = fd_target(fd, &t);
+
+	if (kind == TARGET_NONE)
+		return 0;
+	if (r->iovlen)
+		r->length = iov_length(r->iov, r->iovlen);
+	if (r->at_pos) {
+		struct file *file = (void *)t.file;
+		r->offset = BPF_CORE_READ(file, f_pos);
+	}
+	return kind == TARGET_MEM ? mem_write(&t, r) : begin(&t, r);
+}
+
+SYS_ENTER(write)
+{
+	struct request r = {
+		.channel = CH_WRITE,
+		.hook = KHOOK_enter_write,
+		.length = ctx->args[2],
+		.at_pos = true,
+	};
+
+	return write_fd(ctx->args[0], &r);
+}
+
+SYS_ENTER(pwrite64)
+{
+	struct request r = {
+		.channel = CH_PWRITE,
+		.hook = KHOOK_enter_pwrite64,
+		.length = ctx->args[2],
+		.offset = ctx->args[3],
+	};
+
+	return write_fd(ctx->args[0], &r);
+}
+
+SYS_ENTER(writev)
+{
+	struct request r = {
+		.channel = CH_WRITEV,
+		.hook = KHOOK_enter_writev,
+		.iov = ctx->args[1],
+		.iovlen = ctx->args[2],
+		.at_pos = true,
+	};
+
+	return write_fd(ctx->args[0], &r);
+}
+
+SYS_ENTER(pwritev)
+{
+	struct request r = {
+		.channel = CH_PWRITEV,
+		.hook = KHOOK_enter_pwritev,
+		.iov = ctx->args[1],
+		.iovlen = ctx->args[2],
+		.offset = ctx->args[3],
+	};
+
+	return write_fd(ctx->args[0], &r);
+}
+
+SYS_ENTER(pwritev2)
+{
+	struct request r = {
+		.channel = CH_PWRITEV,
+		.hook = KHOOK_enter_pwritev2,
+		.iov = ctx->args[1],
+		.iovlen = ctx->args[2],
+		.offset = ctx->args[3],
+		.at_pos = (__s64)ctx->args[3] == -1,
+		.append = ctx->args[5] & RWF_APPEND,
+	};
+
+	return write_fd(ctx->args[0], &r);
+}
+
+SYS_ENTER(sendfile64)
+{
+	struct request r = {
+		.channel = CH_SENDFILE,
+		.hook = KHOOK_enter_sendfile64,
+		.length = ctx->args[3],
+		.at_pos = true,
+	};
+
+	return write_fd(ctx->args[0], &r);
+}
+
+/* Offset behind a pointer in user memory; without one the file position counts. */
+static __always_inline void user_offset(struct request *r, __u64 pointer)
+{
+	r->at_pos = !pointer;
+	if (pointer)
+		bpf_probe_read_user(&r->offset, sizeof(r->offset), (void *)pointer);
+}
+
+SYS_ENTER(splice)
+{
+	struct request r = {
+		.channel = CH_SPLICE,
+		.hook = KHOOK_enter_splice,
+		.length = ctx->args[4],
+	};
+
+	user_offset(&r, ctx->args[3]);
+	return write_fd(ctx->args[2], &r);
+}
+
+SYS_ENTER(copy_file_range)
+{
+	struct request r = {
+		.channel = CH_COPY_FILE_RANGE,
+		.hook = KHOOK_enter_copy_file_range,
+		.length = ctx->args[4],
+	};
+
+	user_offset(&r, ctx->args[3]);
+	return write_fd(ctx->args[2], &r);
+}
+
+SYS_EXIT_FLIGHT(write)
+SYS_EXIT_FLIGHT(pwrite64)
+SYS_EXIT_FLIGHT(writev)
+SYS_EXIT_FLIGHT(pwritev)
+SYS_EXIT_FLIGHT(pwritev2)
+SYS_EXIT_FLIGHT(sendfile64)
+SYS_EXIT_FLIGHT(splice)
+SYS_EXIT_FLIGHT(copy_file_range)

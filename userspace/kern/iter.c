@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: MIT
+/*
+ * iter.c: lists that the kernel makes on demand, and an object's counters.
+ *
+ * A list for one process is asked for with a link of its own that is bound to the process (since 6.1); where that is
+ * refused, the whole list is run through and the program skips the others. The links for whole lists were made by
+ * kern__open, with its privileges.
+ */
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <unistd.h>
+
+#include "kern/state.h"
+
+/* A descriptor that yields the list of iterator `hook`; pid 0: of all processes. Descriptor or -errno. */
+static int iter_start(struct kern *k, int hook, int pid)
+{
+	union bpf_iter_link_info info = { .task.pid = pid };
+	LIBBPF_OPTS(bpf_link_create_opts, opts, .iter_info = &info, .iter_info_len = sizeof(info));
+	int link = -1, fd;
+
+	if (!k->links[hook])
+		return -EOPNOTSUPP;
+	if (pid)
+		link = bpf_link_create(bpf_program__fd(k->progs[hook]), 0, BPF_TRACE_ITER, &opts);
+	fd = bpf_iter_create(link >= 0 ? link : bpf_link__fd(k->links[hook]));
+	if (fd < 0)
+		fd = -errno;
+	if (link >= 0)
+		close(link);
+	return fd;
+}
+
+/* Reads a list to its end and passes on each record. */
+static int iter_run(struct kern *k, int hook, int pid, kern_hold_fn fn, void *ctx)
+{
+	struct khold buf[32];
+	size_t have = 0;
+	ssize_t n;
+	int err = 0, fd = iter_start(k, hook, pid);
+
+	if (fd < 0)
+		return fd;
+	while (!err && (n = read(fd, (char *)buf + have, sizeof(buf) - have)) != 0) {
+		if (n < 0 && (errno == EAGAIN || errno == EINTR))
+			continue;
+		if (n < 0) {
+			err = -errno;
+			break;
+		}
+		have += n;
+		size_t whole = have / sizeof(*buf);
+		for (size_t i = 0; i < whole && !err; i++)
+			err = fn(ctx, &buf[i]);
+		have -= whole * sizeof(*buf);
+		__builtin_memmove(buf, &buf[whole], have);
+	}
+	close(fd);
+	return err;
+}
+
+static int ignore(void *ctx, const struct khold *h)
+{
+	(void)ctx;
+	(void)h;
+	return 0;
+}
+
+int kern__tree_add(struct kern *k, int pid)
+{
+	struct kiter_args *args = kern_iter_args(k);
+	int err;
+
+	*args = (struct kiter_args){ .pid = pid };
+	err = iter_run(k, KHOOK_iter_tree_add, pid, ignore, NULL);
+	if (err)
+		return err;
+	return args->found ? 0 : -ESRCH;
+}
+
+int kern__watch_process(struct kern *k, int pid, kern_hold_fn fn, void *ctx)
+{
+	*kern_iter_args(k) = (struct kiter_args){ .pid = pid };
+	return iter_run(k, KHOOK_iter_watch, pid, fn, ctx);
+}
+
+int kern__holders(struct kern *k, uint64_t object, kern_hold_fn fn, void *ctx)
+{
+	int err;
+
+	*kern_iter_args(k) = (struct kiter_args){ .object = object };
+	err = iter_run(k, KHOOK_iter_hold_vma, 0, fn, ctx);
+	if (err)
+		return err;
+	return iter_run(k, KHOOK_iter_hold_file, 0, fn, ctx);
+}
+
+int kern__counters(struct kern *k, uint64_t object, struct kern_counters *ret)
+{
+	struct kcounters c = { .object = object, .error = -EOPNOTSUPP };
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .ctx_in = &c, .ctx_size_in = sizeof(c));
+
+	if (!k->progs[KHOOK_object_counters])
+		return -EOPNOTSUPP;
+	if (bpf_prog_test_run_opts(bpf_program__fd(k->progs[KHOOK_object_counters]), &opts))
+		return -errno;
+	if (c.error)
+		return c.error;
+	ret->size = c.size;
+	ret->writecount = c.writecount;
+	ret->mmap_writable = c.mmap_writable;
+	return 0;
+}
+
+int kern__unwatch(struct kern *k, uint64_t object)
+{
+	return bpf_map_delete_elem(kern_map_watched(k), &object) ? -errno : 0;
+}

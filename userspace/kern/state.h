@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT */
+/* state.h: inside of an observation, shared by the files of userspace/kern. */
+#ifndef BPREC_KERN_STATE_H
+#define BPREC_KERN_STATE_H
+
+#include "bprec/khook.h"
+#include "kern/kern.h"
+
+struct bpf_link;
+struct bpf_program;
+struct bprec_bpf;
+
+/** The ring buffer as it is mapped into this process. */
+struct ring {
+	int fd;			   /* of the map; -1: not open */
+	uint64_t *consumer;	   /* page with the consumer's position */
+	const uint64_t *producer;  /* page with the producer's position; data follows */
+	const unsigned char *data; /* mapped twice in a row, so that records are never split */
+	size_t bytes;		   /* size of the data */
+};
+
+/** Everything of one observation. */
+struct kern {
+	struct bprec_bpf *skel;
+	struct kern_hook hooks[KHOOK_MAX];
+	struct bpf_program *progs[KHOOK_MAX];
+	struct bpf_link *links[KHOOK_MAX]; /* NULL: not attached, or not a hook that is */
+	int perf_fds[KHOOK_MAX];	   /* perf events of classic tracepoints; -1: none */
+	struct ring ring;
+	int keeper_pipe; /* write end; its closing ends the keeper. -1: none */
+	int tracefs;	 /* directory, only during kern__open; -1: none */
+};
+
+/** Fills hooks[] and finds out which the kernel has; then loads (load.c). 0 or -errno. */
+int kern_load(struct kern *k, const struct kern_opts *opts);
+/** Attaches what was loaded; failures are noted in hooks[] (attach.c). */
+void kern_attach(struct kern *k);
+/** Descriptor of the tracefs directory, mounted nowhere if it has to be (tracefs.c). Descriptor or -errno. */
+int tracefs_open(void);
+/** Number of a classic tracepoint, e.g. "syscalls/sys_enter_write"; -ENOENT: the kernel has none. */
+int tracefs_id(int tracefs, const char *event);
+
+/** Starts the process that does the slow detaching after this one is gone (keeper.c). Failure does no harm. */
+void keeper_start(struct kern *k);
+
+/** Maps the ring buffer behind a map descriptor (ring.c). 0 or -errno. */
+int ring_open(struct ring *r, int map_fd, size_t bytes);
+/** Unmaps; a ring that was never opened (fd -1) is allowed. */
+void ring_close(struct ring *r);
+
+/** Parameters of the iterators, shared with the kernel. */
+struct kiter_args *kern_iter_args(struct kern *k);
+/** Descriptors of maps. */
+int kern_map_losses(const struct kern *k);
+int kern_map_watched(const struct kern *k);
+
+#endif

@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * vmlinux.h: the kernel types that bprec's BPF programs rely on, and nothing else; written by hand.
+ *
+ * Only the fields that are read are listed. Their offsets here mean nothing: libbpf finds the real ones in
+ * the BTF of the running kernel (CO-RE, preserve_access_index). Types whose shape changed between kernels
+ * have flavours, named after what was different: struct x___flavour.
+ */
+#ifndef __VMLINUX_H__
+#define __VMLINUX_H__
+
+typedef signed char __s8;
+typedef unsigned char __u8;
+typedef short __s16;
+typedef unsigned short __u16;
+typedef int __s32;
+typedef unsigned int __u32;
+typedef long long __s64;
+typedef unsigned long long __u64;
+typedef __u8 u8;
+typedef __u16 u16;
+typedef __s32 s32;
+typedef __u32 u32;
+typedef __s64 s64;
+typedef __u64 u64;
+typedef __u16 __be16;
+typedef __u32 __be32;
+typedef __u32 __wsum;
+typedef _Bool bool;
+typedef long long loff_t;
+
+enum { false = 0, true = 1 };
+
+/* From the user-space interface of bpf(2): map types and flags that are used here. */
+enum bpf_map_type {
+	BPF_MAP_TYPE_HASH = 1,
+	BPF_MAP_TYPE_ARRAY = 2,
+	BPF_MAP_TYPE_PERCPU_ARRAY = 6,
+	BPF_MAP_TYPE_RINGBUF = 27,
+};
+enum { BPF_ANY = 0, BPF_NOEXIST = 1 };
+
+/* What the programs of classic tracepoints get for syscalls/sys_enter_X and sys_exit_X
+ * (/sys/kernel/tracing/events/syscalls/NAME/format): fixed by the interface, so not relocated. Reading an argument
+ * that the call doesn't have makes the attachment fail with EACCES. */
+struct sys_enter {
+	__u64 common;
+	__s64 nr;
+	__u64 args[6];
+};
+struct sys_exit {
+	__u64 common;
+	__s64 nr;
+	__s64 ret;
+};
+
+#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
+
+typedef struct {
+	int counter;
+} atomic_t;
+typedef struct {
+	__u32 val;
+} kuid_t;
+
+/* Tasks */
+struct thread_info {
+	__u32 status; /* TS_COMPAT is 2 */
+};
+struct cred {
+	kuid_t uid;
+};
+struct signal_struct {
+	atomic_t live; /* threads that have not begun to exit */
+};
+struct mm_struct {
+	struct file *exe_file;
+};
+struct task_struct {
+	struct thread_info thread_info;
+	unsigned int flags; /* PF_* */
+	int pid, tgid;
+	struct task_struct *group_leader;
+	__u64 start_boottime;
+	const struct cred *cred;
+	struct files_struct *files;
+	struct signal_struct *signal;
+	struct mm_struct *mm;
+	char comm[16];
+};
+struct upid {
+	int nr;
+};
+struct pid {
+	struct upid numbers[1];
+};
+
+/* Files */
+struct fdtable {
+	unsigned int max_fds;
+	struct file **fd;
+};
+struct files_struct {
+	struct fdtable *fdt;
+};
+struct qstr {
+	__u32 len;
+	const unsigned char *name;
+};
+struct super_block {
+	__u32 s_dev;
+	unsigned long s_magic;
+};
+struct inode {
+	struct super_block *i_sb;
+	struct address_space *i_mapping;
+	unsigned long i_ino;
+	loff_t i_size;
+	__u32 i_generation;
+	atomic_t i_writecount;
+};
+struct address_space {
+	struct inode *host;
+	atomic_t i_mmap_writable;
+};
+struct dentry {
+	struct dentry *d_parent;
+	struct qstr d_name;
+	struct inode *d_inode;
+};
+struct path {
+	struct dentry *dentry;
+};
+struct file {
+	unsigned int f_mode;  /* FMODE_* */
+	unsigned int f_flags; /* O_* */
+	struct address_space *f_mapping;
+	struct inode *f_inode;
+	struct path f_path;
+	loff_t f_pos;
+};
+struct proc_inode {
+	struct pid *pid;
+	struct inode vfs_inode;
+};
+
+/* overlayfs: in the kernel's own BTF or in that of its module */
+struct ovl_inode {
+	struct inode vfs_inode;
+	struct dentry *__upperdentry;
+};
+struct ovl_path___oe {
+	struct dentry *dentry;
+};
+struct ovl_entry___oe {
+	unsigned int __numlower;
+	struct ovl_path___oe __lowerstack[1];
+};
+/* since 6.5 */
+struct ovl_inode___oe {
+	struct inode vfs_inode;
+	struct ovl_entry___oe *oe;
+};
+/* 6.0 to 6.4 */
+struct ovl_inode___path {
+	struct inode vfs_inode;
+	struct path lowerpath;
+};
+/* before */
+struct ovl_inode___lower {
+	struct inode vfs_inode;
+	struct inode *lower;
+};
+
+/* Memory */
+enum pageflags {
+	PG_head = 6, /* its number differs between kernels */
+};
+struct vm_area_struct {
+	unsigned long vm_start, vm_end;
+	unsigned long vm_flags; /* in an anonymous union since 6.3 */
+	unsigned long vm_pgoff;
+	struct file *vm_file;
+};
+struct folio {
+	struct address_space *mapping;
+	unsigned long index;
+	unsigned long _flags_1; /* low byte: order, since 6.6 */
+};
+/* before 6.6 */
+struct folio___order {
+	unsigned char _folio_order;
+};
+struct pt_regs {
+	unsigned long ip;
+};
+
+/* io_uring */
+struct io_cqe {
+	__s32 res;
+	int fd;
+};
+struct io_kiocb {
+	struct file *file;
+	__u8 opcode;
+	__u64 flags; /* REQ_F_* */
+	struct io_cqe cqe;
+};
+struct kiocb {
+	loff_t ki_pos;
+};
+struct io_rw {
+	struct kiocb kiocb;
+	__u32 len;
+};
+struct io_uring_cqe {
+	__s32 res;
+};
+
+/* Iterators */
+struct seq_file;
+struct bpf_iter_meta {
+	struct seq_file *seq;
+};
+struct bpf_iter__task {
+	struct bpf_iter_meta *meta;
+	struct task_struct *task;
+};
+struct bpf_iter__task_vma {
+	struct bpf_iter_meta *meta;
+	struct task_struct *task;
+	struct vm_area_struct *vma;
+};
+struct bpf_iter__task_file {
+	struct bpf_iter_meta *meta;
+	struct task_struct *task;
+	__u32 fd;
+	struct file *file;
+};
+
+#pragma clang attribute pop
+
+#endif
