@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: MIT */
+#include "cmd/cmd.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "probe/probe.h"
+#include "show/probe.h"
+#include "util/err.h"
+
+static const struct cmd_option probe_options[] = {
+	{ "json", 0, NULL, "print JSON instead of text" },
+	{ NULL, 0, NULL, NULL },
+};
+
+/* Reads the options. 0, or the exit code of a usage error. */
+static int read_options(int argc, char **argv, bool *ret_json)
+{
+	struct cmd_parse p = { .argc = argc, .argv = argv, .at = 1 };
+	const struct cmd_option *o;
+	int code = 0;
+
+	*ret_json = false;
+	while ((o = cmd__next(&cmd_probe, &p, &code)))
+		if (!strcmp(o->name, "json"))
+			*ret_json = true;
+	if (code)
+		return code;
+	if (p.at < argc)
+		return cmd__usage_error(&cmd_probe, "unexpected word '%s'", argv[p.at]);
+	return 0;
+}
+
+/* Colour for a terminal that can show it (no-color.org: NO_COLOR set and not empty turns it off). */
+static bool wants_colour(void)
+{
+	const char *no = getenv("NO_COLOR");
+	const char *term = getenv("TERM");
+
+	return isatty(STDOUT_FILENO) && !(no && *no) && !(term && !strcmp(term, "dumb"));
+}
+
+static int run(int argc, char **argv)
+{
+	/* For the tests: one hook is left out, and the answers have to change. */
+	const struct probe_opts opts = { .disable = getenv("BPREC_DISABLE_HOOK") };
+	struct probe_report *r;
+	bool json;
+	int code = read_options(argc, argv, &json);
+
+	if (code)
+		return code;
+	if (probe__run(&opts, &r)) {
+		fprintf(stderr, "bprec: %s\n", err__text());
+		return EXIT_TROUBLE;
+	}
+	code = show__probe_complete(r) ? EXIT_OK : EXIT_NEGATIVE;
+	if (!json) {
+		show__probe_text(stdout, r, wants_colour());
+	} else if (show__probe_json(stdout, r)) {
+		fprintf(stderr, "bprec: probe: no memory for the JSON\n");
+		code = EXIT_TROUBLE;
+	}
+	probe__free(r);
+	return code;
+}
+
+const struct cmd cmd_probe = {
+	.name = "probe",
+	.args = "",
+	.summary = "show what this kernel lets bprec see, channel by channel",
+	.options = probe_options,
+	.run = run,
+	.usage_exit = EXIT_TROUBLE,
+};
