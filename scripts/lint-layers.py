@@ -51,7 +51,7 @@ def layers():
 def sources():
     for top in ("include", "bpf", "userspace"):
         for at, _, names in sorted(os.walk(top)):
-            yield from (os.path.join(at, n) for n in sorted(names) if n.endswith((".c", ".h")))
+            yield from (os.path.join(at, n) for n in sorted(names) if n.endswith((".c", ".h", ".inc")))
 
 
 def layer_of(path, table):

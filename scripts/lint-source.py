@@ -112,7 +112,7 @@ def check_map(files):
     text = read("userspace/main.c")
     top = text[:text.index("#include")]
     named = {}
-    for name, what in re.findall(r"^ \* +([\w./-]+\.(?:[ch]|\[ch\]|bpf\.c)) +(\S.*)$", top, re.M):
+    for name, what in re.findall(r"^ \*   ([\w./-]+\.(?:[ch]|\[ch\]|inc)) +(\S.*)$", top, re.M):
         for one in [name.replace("[ch]", "c"), name.replace("[ch]", "h")] if "[ch]" in name else [name]:
             named[one if one.startswith(("bpf/", "include/")) else "userspace/" + one] = what
     for path in sorted(set(files) - set(named) - {"userspace/main.c"}):
@@ -123,7 +123,7 @@ def check_map(files):
 
 def main():
     os.chdir(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-    product = list(find(["include", "bpf", "userspace", "vmlinux.h"], (".c", ".h")))
+    product = list(find(["include", "bpf", "userspace", "vmlinux.h"], (".c", ".h", ".inc")))
     texts = {p: read(p) for p in product}
     for path in product + list(find(["tests"], (".c", ".h"))):
         text = texts.get(path) or read(path)

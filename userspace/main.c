@@ -1,4 +1,184 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * bprec: records a process tree, and notices what others do to its memory.
+ *
+ * Code map: every file, by layer. Where an arrow below points is where an event goes next; "which layer may include which"
+ * is in docs/ARCHITECTURE.md, and scripts/lint-layers.py checks it.
+ *
+ * The way of an event, in five files:
+ *     a store by an outsider    bpf/fault.bpf.c -> kern/ring.c -> record/events.c -> record/dispatch.c -> trace/writer.c
+ *     a stop of an insider      tracee/stop.c   ---------------> record/events.c -> record/dispatch.c -> trace/writer.c
+ *     a command that reads      trace/reader.c -> model/model.c -> check/check.c -> show/check_text.c -> cmd/check.c
+ *
+ * Commands: options, help, exit codes; what they find is printed by show/
+ *   cmd/args.c              parses options of any command
+ *   cmd/cmd.h               contract of the commands
+ *   cmd/help.c              bprec help, and every --help
+ *   cmd/path.c              finds traces, makes new ones
+ *   cmd/table.c             the command table
+ *   cmd/record.c            bprec record
+ *   cmd/check.c             bprec check
+ *   cmd/probe.c             bprec probe
+ *   cmd/trace.[ch]          opens a trace for commands
+ *
+ * The recorder
+ *   record/record.[ch]      a recording, start to end
+ *   record/recorder.h       state of a recording
+ *   record/start.[ch]       first events of a trace
+ *   record/events.[ch]      next_event(): gathers and orders
+ *   record/dispatch.[ch]    dispatch_event(): acts on one event
+ *   record/task.c           tables of threads and spaces
+ *   record/tree.[ch]        threads come and go
+ *   record/sched.[ch]       share groups, whose turn it is
+ *   record/calls.[ch]       entry and exit of calls
+ *   record/outputs.[ch]     bytes that a call wrote
+ *   record/scratch.[ch]     outputs of calls that wait
+ *   record/special.[ch]     calls treated one by one
+ *   record/moved.[ch]       sources of sendfile and splice
+ *   record/mm.[ch]          calls that change address spaces
+ *   record/mapping.[ch]     one mapping into the trace
+ *   record/object.[ch]      objects, descriptors, saved pages
+ *   record/exec.[ch]        the image after exec
+ *   record/signals.[ch]     delivers and holds back signals
+ *   record/emit.[ch]        events into trace and model
+ *   record/outside.[ch]     outside changes, first to last
+ *   record/insiders.[ch]    which insiders could see it
+ *   record/compare.[ch]     contents against the last snapshot
+ *   record/exposure.[ch]    who could write
+ *   record/who.[ch]         outsiders by name
+ *
+ * One ptraced thread
+ *   tracee/tracee.h         one ptraced thread
+ *   tracee/filter.[ch]      the seccomp filter
+ *   tracee/memory.c         reads and writes its memory
+ *   tracee/regs.c           its registers, extended state
+ *   tracee/stop.[ch]        kinds of ptrace stops
+ *
+ * The kernel side, loaded and read
+ *   kern/kern.[ch]          an observation: open, tree, losses
+ *   kern/state.h            inside of an observation
+ *   kern/attach.c           attaches each loaded program
+ *   kern/load.c             which hooks this kernel has
+ *   kern/iter.c             reads the kernel's lists
+ *   kern/ring.c             reads the ring buffer
+ *   kern/keeper.c           closes descriptors behind our back
+ *   kern/tracefs.c          numbers of classic tracepoints
+ *
+ * The kernel side itself
+ *   bpf/emit.bpf.c          makes ring buffer records
+ *   bpf/fault.bpf.c         stores through shared mappings
+ *   bpf/flight.bpf.c        calls that are under way
+ *   bpf/iter.bpf.c          lists of mappings, descriptors, holders
+ *   bpf/map.bpf.c           mmap, mprotect, munmap and kin
+ *   bpf/maps.bpf.c          BPF maps and constants
+ *   bpf/object.bpf.c        from descriptor to page-cache object
+ *   bpf/obs.bpf.h           what these programs share
+ *   bpf/probe.bpf.c         trial programs of probe
+ *   bpf/probe_types.h       kernel types for the trials
+ *   bpf/size.bpf.c          fallocate, truncate, open with O_TRUNC
+ *   bpf/sys.bpf.h           declares programs of system calls
+ *   bpf/tree.bpf.c          fork, exec, exit of insiders
+ *   bpf/write.bpf.c         write family, sendfile, splice, copy_file_range
+ *
+ * Live memory into the trace
+ *   space/space.h           live memory into page store
+ *
+ * Who maps what, as a function of events
+ *   model/model.[ch]        who maps what, from events
+ *   model/state.h           inside of the model
+ *   model/maps.c            events that change address spaces
+ *   model/pagemap.[ch]      page ids of an object
+ *   model/tasks.c           threads and their address spaces
+ *   model/vmas.[ch]         mappings of one address space
+ *
+ * What system calls do to memory
+ *   sys/sys.h               what calls do to memory
+ *   sys/sys.c               answers about one call
+ *   sys/table.c             the table of all calls
+ *   sys/table_file.inc      calls on descriptors
+ *   sys/table_fs.inc        calls on paths, mounts
+ *   sys/table_ipc.inc       System V IPC, futexes, keys
+ *   sys/table_mm.inc        calls on memory
+ *   sys/table_net.inc       sockets
+ *   sys/table_proc.inc      processes, limits, scheduling
+ *   sys/table_refused.inc   calls that are refused
+ *   sys/table_signal.inc    signals
+ *   sys/table_time.inc      clocks and timers
+ *   sys/rules.h             language of the table
+ *   sys/run.[ch]            evaluates a call's rules
+ *   sys/fns.h               rules that need functions
+ *   sys/fn_fs.c             handles, mounts, attributes, quotas
+ *   sys/fn_key.c            keyctl
+ *   sys/fn_mm.c             mincore, memory nodes
+ *   sys/fn_net.c            recvfrom, socket options
+ *   sys/fn_proc.c           clone, capabilities, scheduling
+ *   sys/fn_wait.c           futex, sleep, pselect
+ *   sys/cmds.c              fcntl, prctl and other commands
+ *   sys/ioctl.c             ioctls by number
+ *   sys/ioctl_table.c       ioctls that have a row
+ *   sys/msg.c               msghdr and mmsghdr
+ *   sys/new_nr.h            numbers newer than headers
+ *
+ * The only code that writes or reads a trace
+ *   trace/writer.[ch]       events and pages into frames
+ *   trace/writer_impl.h     inside of the writer
+ *   trace/sink.[ch]         file that frames go to
+ *   trace/queue.[ch]        helper thread that writes
+ *   trace/pages.[ch]        from page hash to id
+ *   trace/clone.c           pages in cloned files
+ *   trace/manifest.c        the end of a trace
+ *   trace/reader.[ch]       opens and walks a trace
+ *   trace/reader_impl.h     inside of the reader
+ *   trace/reader_pages.c    contents of pages
+ *   trace/index.[ch]        checked chain of frames
+ *   trace/frame.[ch]        heads of files and frames
+ *   trace/event_check.[ch]  rules for every event
+ *   trace/event_body.c      rules for each type's body
+ *   trace/dir.[ch]          trace directory, links not followed
+ *   trace/hash.h            hashes of the format
+ *
+ * The verdict
+ *   check/check.[ch]        one pass over a trace
+ *   check/state.h           what check knows meanwhile
+ *   check/facts.c           facts of each event
+ *   check/outcome.c         outcome of one outside change
+ *   check/verdict.c         verdict at the trace's end
+ *
+ * Every result, for people and as JSON
+ *   show/check.h            report of check
+ *   show/check_json.c       report as JSON
+ *   show/check_text.c       report for a person
+ *   show/json.[ch]          helpers around jansson
+ *   show/probe.[ch]         what probe found
+ *   show/table.[ch]         aligned columns
+ *   show/term.[ch]          colours, and text made safe
+ *
+ * What this kernel and machine can do
+ *   probe/probe.[ch]        table of facts, and run
+ *   probe/trial.[ch]        runs a trial in a child
+ *   probe/bpf.[ch]          loads one trial program
+ *   probe/facts.h           the trials, one per fact
+ *   probe/facts_bpf.c       types of BPF programs
+ *   probe/facts_cpu.c       processor features
+ *   probe/facts_help.c      BPF helpers, BTF, lockdown
+ *   probe/facts_iter.c      BPF iterators
+ *   probe/facts_mem.c       page tracking, userfaultfd, pidfd
+ *   probe/facts_ptrace.c    ptrace and seccomp
+ *   probe/facts_step.c      single steps, hardware breakpoints
+ *   probe/puppet.[ch]       a traced child for trials
+ *   probe/priv.[ch]         what we are allowed
+ *   probe/observe.[ch]      tries every channel for real
+ *   probe/ops.h             changes that channels stand for
+ *   probe/ops_call.c        changes by system calls
+ *   probe/ops_map.c         changes through mappings
+ *   probe/ops_ring.c        changes by io_uring, aio
+ *   probe/channels.[ch]     table of channels and filesystems
+ *
+ * Helpers
+ *   util/err.[ch]           text of the last error
+ *   util/names.[ch]         text of enumerations
+ *   util/nearest.[ch]       how alike two words are
+ */
 #include <stdio.h>
 #include <string.h>
 

@@ -47,6 +47,9 @@ int cmd__calling_user(struct cmd_user *ret_user)
 	const char *home = sudo ? NULL : getenv("HOME");
 	struct cmd_user u = { sudo ? uid : geteuid(), sudo ? gid : getegid(), "" };
 
+	/* After --user, HOME may still be that of the user before. */
+	if (home && *home && faccessat(AT_FDCWD, home, W_OK, AT_EACCESS) && errno == EACCES)
+		home = NULL;
 	if (!home || !*home) {
 		const struct passwd *pw = getpwuid(u.uid);
 

@@ -3,6 +3,9 @@
 #include "cmd/cmd.h"
 
 const struct cmd *const commands[] = {
+	&cmd_record,
+	&cmd_check,
+	&cmd_probe,
 	&cmd_help,
 	NULL,
 };
