@@ -213,6 +213,11 @@ struct io_rw {
 	struct kiocb kiocb;
 	__u32 len;
 };
+struct io_sync {
+	loff_t len;
+	loff_t off;
+	int mode;
+};
 struct io_uring_cqe {
 	__s32 res;
 };

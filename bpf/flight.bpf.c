@@ -14,20 +14,25 @@ static __always_inline __u64 change_number(__u64 ns)
 	return ns << 8 | (bpf_get_smp_processor_id() & 0xff);
 }
 
+__noinline int flight_open(struct flight *f)
+{
+	if (!f)
+		return -1;
+	f->n.ns = bpf_ktime_get_ns();
+	f->n.aux = change_number(f->n.ns);
+	f->n.type = KEV_BEGIN;
+	if (!f->n.object)
+		return 0;
+	f->size = object_size(f->n.object);
+	return emit(&f->n);
+}
+
 __noinline int flight_begin(struct flight *f, __u64 slot)
 {
 	if (!f)
 		return -1;
-	struct flight_key key = { bpf_get_current_pid_tgid(), slot };
-	if (slot == FLIGHT_URING)
-		key.who = f->file;
-	f->n.ns = bpf_ktime_get_ns();
-	f->n.aux = change_number(f->n.ns);
-	f->n.type = KEV_BEGIN;
-	if (f->n.object) {
-		f->size = object_size(f->n.object);
-		emit(&f->n);
-	}
+	struct flight_key key = { f->who ?: bpf_get_current_pid_tgid(), slot };
+	flight_open(f);
 	if (bpf_map_update_elem(&flights, &key, f, BPF_ANY)) {
 		loss(f->n.hook, LOSS_MAP_FULL);
 		return -1;

@@ -69,6 +69,7 @@ enum flight_end {
 /** A call under way. */
 struct flight {
 	struct note n; /* as announced */
+	__u64 who;  /* address of the io_kiocb; 0: the current thread's call */
 	__u64 file;    /* struct file, for END_FILE_POS */
 	__u64 size;    /* i_size when it began */
 	__u32 end;     /* enum flight_end */
@@ -217,6 +218,8 @@ int watch_enter(__u64 object, __u32 hook);
 int emit(const struct note *n);
 /** Announces a change that begins and keeps it until flight_end_of; f is complete but for ns, size, aux. */
 int flight_begin(struct flight *f, __u64 slot);
+/** Announces a change whose end nobody sees; f as for flight_begin. */
+int flight_open(struct flight *f);
 /** Ends the current thread's call with this result, whatever its kind. */
 int flight_end(__s64 ret, __u32 hook);
 /** Ends one change: emits KEV_END with the range that it really had. */

@@ -15,18 +15,39 @@
 
 /** What happened. */
 enum kevent_type {
-	KEV_WATCH = 1,   /* an insider's call is about to map (or has mapped) the object: it is watched from now on */
-	KEV_BEGIN = 2,   /* a call that changes [offset, offset+length) of a watched object begins */
-	KEV_END = 3,     /* the same thread's call is over; offset and length are what it really did */
-	KEV_FAULT = 4,   /* a write fault in an outsider's shared mapping of a watched object; length: the page */
-	KEV_OPENED = 5,  /* a task has a new writable descriptor of a watched object */
-	KEV_MAPPED = 6,  /* a task has a new shared mapping of a watched object that is or may become writable */
-	KEV_UNMAPPED = 7, /* a task known to map a watched object so has unmapped (some of) it, or exec'd */
-	KEV_FORKED = 8,  /* a task that holds a writable descriptor or mapping of a watched object forked; aux: child */
-	KEV_EXITED = 9,  /* such a task is gone (whole process) */
-	KEV_DIRTY = 10,  /* a clean page of a watched object became dirty, and no call known to us explains it */
-	KEV_REMOTE = 11, /* memory of an insider is changed from outside; aux: insider's pid, offset: address */
-	KEV_WATCH_FAILED = 12, /* an insider maps a file, and the object could not be entered as watched */
+	/* An insider's call is about to map (or has mapped) the object: it is watched from now on. Comes with every
+	 * mapping; offset, length: what is mapped; aux: address, 0 if not known yet (entry of mmap). */
+	KEV_WATCH = 1,
+	/* A call that changes [offset, offset+length) of a watched object begins. Where the object was only known when the
+	 * call was over (truncate by path, open with O_TRUNC, io_uring with registered files) the record comes late,
+	 * with ns of the beginning, just before its KEV_END. */
+	KEV_BEGIN = 2,
+	/* The call is over; offset and length are what it really did. aux is that of its KEV_BEGIN: one number for each
+	 * change; the thread is the same one except for io_uring. Some have no end: Linux AIO with O_DIRECT, io_uring
+	 * without completions. They are under way until their process is gone (KEV_EXITED). */
+	KEV_END = 3,
+	/* A write fault in an outsider's shared mapping of a watched object; length: the page; aux: address. */
+	KEV_FAULT = 4,
+	/* A task has a new writable descriptor of a watched object; aux: its number. */
+	KEV_OPENED = 5,
+	/* A task has a new shared mapping of a watched object that is or may become writable; aux: address; length 0:
+	 * not told. Again, without KEVF_READONLY_NOW, after mprotect. */
+	KEV_MAPPED = 6,
+	/* A task known to map a watched object so has unmapped (some of) it (aux: address), or exec'd (length ~0). Which
+	 * object isn't told (object 0): look at the holders again. */
+	KEV_UNMAPPED = 7,
+	/* A task that holds a writable descriptor or mapping of a watched object forked; aux: child; object 0: what the
+	 * parent held. */
+	KEV_FORKED = 8,
+	/* Such a task is gone (whole process); object 0: what it held. */
+	KEV_EXITED = 9,
+	/* A clean page of a watched object became dirty by a task that is no insider, and no call known to us explains it.
+	 * offset, length: the folio. */
+	KEV_DIRTY = 10,
+	/* Memory of an insider is changed from outside; aux: insider's pid; offset, length: addresses. */
+	KEV_REMOTE = 11,
+	/* An insider maps a file, and the object could not be entered as watched. */
+	KEV_WATCH_FAILED = 12,
 };
 
 /** Flags of struct kevent. */

@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * other.bpf.c: the less common calls: clone and dedupe ioctls, MADV_REMOVE, Linux AIO, process_vm_writev.
+ *
+ * A call that changes several objects has a flight for each; slot 0 comes first and is there if any is. Not looked at:
+ * ioctls that swap extents (EXT4_IOC_MOVE_EXT, XFS exchange-range).
+ */
+#include "sys.bpf.h"
+
+#define PARTS_MAX 16 /* parts of one call that are looked at; more are counted as lost */
+
+#define FICLONE		0x40049409
+#define FICLONERANGE	0x4020940d
+#define FIDEDUPERANGE	0xc0189436
+#define MADV_REMOVE	9
+#define IOCB_CMD_PWRITE	 1
+#define IOCB_CMD_PWRITEV 8
+
+/** struct file_clone_range of <linux/fs.h>. */
+struct clone_range {
+	__s64 src_fd;
+	__u64 src_offset, src_length, dest_offset;
+};
+/** Head of struct file_dedupe_range, and one of its entries. */
+struct dedupe_head {
+	__u64 src_offset, src_length;
+	__u16 dest_count, reserved1;
+	__u32 reserved2;
+};
+struct dedupe_entry {
+	__s64 dest_fd;
+	__u64 dest_offset, bytes_deduped;
+	__s32 status;
+	__u32 reserved;
+};
+/** struct iocb of <linux/aio_abi.h>. */
+struct aio_request {
+	__u64 data;
+	__u32 key, rw_flags;
+	__u16 opcode, priority;
+	__u32 fd;
+	__u64 buf, nbytes, offset;
+};
+
+/* Part `slot` of a call changes a range of what a descriptor leads to. 1: it is watched, 0: not. */
+static __noinline int part(__u32 fd, struct flight *f, __u32 slot)
+{
+	struct target t = {};
+
+	if (fd_target(fd, &t) != TARGET_WATCHED)
+		return 0;
+	f->n.object = t.object;
+	f->n.flags = 0;
+	f->nslots = slot ? 1 : PARTS_MAX;
+	if (t.f_flags & O_APPEND && f->n.channel == CH_AIO)
+		f->n.flags |= KEVF_RANGE_UNKNOWN;
+	if (t.f_flags & O_DIRECT && f->n.channel == CH_AIO) {
+		/* ends when nobody looks: no END, so it counts as under way until its process is gone */
+		f->n.flags |= KEVF_DIRECT;
+		holder_add(HOLDS_FD, f->n.hook);
+		flight_open(f);
+		return 0;
+	}
+	flight_begin(f, slot);
+	return 1;
+}
+
+static __noinline int clone_range(__u32 fd, __u64 arg)
+{
+	struct flight f = { .n = { .channel = CH_CLONE, .hook = KHOOK_enter_ioctl } };
+	struct clone_range r = {};
+
+	bpf_probe_read_user(&r, sizeof(r), (void *)arg);
+	f.n.offset = r.dest_offset;
+	f.n.length = r.src_length ?: TO_END;
+	return part(fd, &f, 0);
+}
+
+/* The descriptor is that of the source; each entry names one that is compared and, if equal, made to share. */
+static __noinline int dedupe(__u64 arg)
+{
+	struct flight f = { .n = { .channel = CH_DEDUPE, .hook = KHOOK_enter_ioctl } };
+	struct dedupe_head head = {};
+	__u32 slot = 0;
+
+	bpf_probe_read_user(&head, sizeof(head), (void *)arg);
+	if (head.dest_count > PARTS_MAX)
+		loss(KHOOK_enter_ioctl, LOSS_READ_FAILED);
+	for (__u32 i = 0; i < PARTS_MAX && i < head.dest_count; i++) {
+		struct dedupe_entry e = {};
+		__u64 at = arg + sizeof(head) + i * sizeof(e);
+		bpf_probe_read_user(&e, sizeof(e), (void *)at);
+		f.n.offset = e.dest_offset;
+		f.n.length = head.src_length;
+		slot += part(e.dest_fd, &f, slot);
+	}
+	return 0;
+}
+
+SYS_ENTER(ioctl)
+{
+	struct flight f = { .n = { .channel = CH_CLONE, .hook = KHOOK_enter_ioctl } };
+	__u32 cmd = ctx->args[1];
+
+	if (cmd == FICLONERANGE)
+		return clone_range(ctx->args[0], ctx->args[2]);
+	if (cmd == FIDEDUPERANGE)
+		return dedupe(ctx->args[2]);
+	if (cmd != FICLONE)
+		return 0;
+	f.n.length = TO_END;
+	return part(ctx->args[0], &f, 0);
+}
+
+SYS_ENTER(madvise)
+{
+	struct flight f = { .n = { .channel = CH_MADVISE_REMOVE, .hook = KHOOK_enter_madvise } };
+	__u64 addr = ctx->args[0];
+	struct mapping m = {};
+
+	if ((__u32)ctx->args[2] != MADV_REMOVE)
+		return 0;
+	if (mapping_at(addr, &m, KHOOK_enter_madvise) <= 0 || !mapping_exposes(&m))
+		return 0;
+	if (!watch_find(m.object))
+		return 0;
+	f.n.object = m.object;
+	f.n.offset = m.offset + (addr - m.start);
+	f.n.length = ctx->args[1];
+	return flight_begin(&f, 0);
+}
+
+/* One request of an io_submit. 1: it changes a watched object. */
+static __noinline int aio_part(__u64 request, __u32 slot)
+{
+	struct flight f = { .n = { .channel = CH_AIO, .hook = KHOOK_enter_io_submit } };
+	struct aio_request r = {};
+
+	bpf_probe_read_user(&r, sizeof(r), (void *)request);
+	if (r.opcode != IOCB_CMD_PWRITE && r.opcode != IOCB_CMD_PWRITEV)
+		return 0;
+	f.n.offset = r.offset;
+	f.n.length = r.opcode == IOCB_CMD_PWRITE ? r.nbytes : TO_END;
+	return part(r.fd, &f, slot);
+}
+
+SYS_ENTER(io_submit)
+{
+	__u64 n = ctx->args[1], list = ctx->args[2];
+	__u32 slot = 0;
+
+	if (n > PARTS_MAX)
+		loss(KHOOK_enter_io_submit, LOSS_READ_FAILED);
+	for (__u32 i = 0; i < PARTS_MAX && i < n; i++) {
+		__u64 request = 0;
+		bpf_probe_read_user(&request, sizeof(request), (void *)(list + i * 8));
+		slot += aio_part(request, slot);
+	}
+	return 0;
+}
+
+SYS_EXIT_FLIGHT(ioctl)
+SYS_EXIT_FLIGHT(madvise)
+SYS_EXIT_FLIGHT(io_submit)
+
+/* An outsider writes the memory of an insider. The pid is taken as one of the initial namespace; a thread's id other than
+ * its process's isn't recognised. */
+SYS_ENTER(process_vm_writev)
+{
+	__u32 pid = ctx->args[0];
+	struct note n = {
+		.type = KEV_REMOTE,
+		.channel = CH_REMOTE_MEMORY,
+		.aux = pid,
+		.hook = KHOOK_enter_process_vm_writev,
+	};
+
+	if (!bpf_map_lookup_elem(&tree, &pid) || is_insider() ||
+	    bpf_get_current_pid_tgid() >> 32 == own_tgid)
+		return 0;
+	for (__u32 i = 0; i < PARTS_MAX && i < ctx->args[4]; i++) {
+		__u64 pair[2] = {};
+		__u64 at = ctx->args[3] + i * sizeof(pair);
+		bpf_probe_read_user(pair, sizeof(pair), (void *)at);
+		n.offset = pair[0];
+		n.length = pair[1];
+		emit(&n);
+	}
+	return 0;
+}

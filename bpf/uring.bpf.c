@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * uring.bpf.c: requests of io_uring, from submission to completion, whoever carries them out (the submitter, a worker
+ * or the polling thread: all share the descriptors and the tgid).
+ *
+ * At submission req->file is NULL; an ordinary descriptor is in req->cqe.fd. A registered file can only be read
+ * at completion, so its change is announced late, with the time of the submission. A request that asks for no completion
+ * (IOSQE_CQE_SKIP_SUCCESS) has no end that could be seen: it counts as under way until its process is gone.
+ */
+#include "obs.bpf.h"
+
+enum { REQ_F_FIXED_FILE = 1, REQ_F_CQE_SKIP = 64 };
+/* From <linux/io_uring.h>; the numbers are part of the interface. */
+enum {
+	OP_WRITEV = 2,
+	OP_WRITE_FIXED = 5,
+	OP_FALLOCATE = 17,
+	OP_OPENAT = 18,
+	OP_WRITE = 23,
+	OP_OPENAT2 = 28,
+	OP_SPLICE = 30,
+	OP_FTRUNCATE = 55,
+	OP_WRITEV_FIXED = 61,
+};
+
+/* Range of a write: of vectors, len is their number. */
+static __always_inline void rw_range(struct flight *f, struct io_rw *rw, bool vectors)
+{
+	f->n.offset = BPF_CORE_READ(rw, kiocb.ki_pos);
+	f->n.length = vectors ? TO_END : BPF_CORE_READ(rw, len);
+	f->end = (__s64)f->n.offset == -1 ? END_FILE_POS : END_GIVEN_POS;
+}
+
+static __always_inline void fallocate_range(struct flight *f, struct io_sync *s)
+{
+	f->n.offset = BPF_CORE_READ(s, off);
+	f->n.length = BPF_CORE_READ(s, len);
+	if (BPF_CORE_READ(s, mode) & ~7)
+		f->n.length = TO_END;
+}
+
+/* What a request will change; false: nothing. The command's data begins where the request does. */
+static __always_inline bool request_range(struct flight *f, __u8 opcode, void *cmd)
+{
+	switch (opcode) {
+	case OP_WRITEV:
+	case OP_WRITEV_FIXED:
+		rw_range(f, cmd, true);
+		return true;
+	case OP_WRITE:
+	case OP_WRITE_FIXED:
+		rw_range(f, cmd, false);
+		return true;
+	case OP_FALLOCATE:
+		fallocate_range(f, cmd);
+		return true;
+	case OP_SPLICE:
+	case OP_FTRUNCATE:
+		f->n.flags |= KEVF_RANGE_UNKNOWN;
+		f->n.length = TO_END;
+		return true;
+	case OP_OPENAT:
+	case OP_OPENAT2:
+		f->end = END_BY_FD;
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* Where the descriptor is an ordinary one, finds the object. false: the request doesn't matter. */
+static __noinline int request_object(struct flight *f, __u32 fd)
+{
+	struct target t = {};
+
+	if (fd_target(fd, &t) != TARGET_WATCHED)
+		return false;
+	f->n.object = t.object;
+	f->file = t.file;
+	if (t.f_flags & O_APPEND) {
+		f->n.flags |= KEVF_APPEND;
+		f->n.offset = object_size(t.object);
+		f->end = END_APPEND;
+	} else if (f->end == END_FILE_POS) {
+		struct file *file = (void *)t.file;
+		f->n.offset = BPF_CORE_READ(file, f_pos);
+	}
+	if (t.f_flags & O_DIRECT)
+		f->n.flags |= KEVF_DIRECT;
+	return true;
+}
+
+static __always_inline int submit(struct io_kiocb *req, __u32 hook)
+{
+	struct flight f = { .n = { .channel = CH_IO_URING, .hook = hook } };
+	__u64 flags = BPF_CORE_READ(req, flags);
+
+	if (!request_range(&f, BPF_CORE_READ(req, opcode), req))
+		return 0;
+	if (f.end != END_BY_FD && !(flags & REQ_F_FIXED_FILE) &&
+	    !request_object(&f, BPF_CORE_READ(req, cqe.fd)))
+		return 0;
+	f.who = as_number(req);
+	if (!(flags & REQ_F_CQE_SKIP))
+		return flight_begin(&f, FLIGHT_URING);
+	if (!f.n.object)
+		return 0;
+	holder_add(HOLDS_FD, hook);
+	return flight_open(&f);
+}
+
+SEC("tp_btf/io_uring_submit_req")
+int BPF_PROG(uring_submit, struct io_kiocb *req)
+{
+	return submit(req, KHOOK_uring_submit);
+}
+
+/* Its name up to 6.1 */
+SEC("tp_btf/io_uring_submit_sqe")
+int BPF_PROG(uring_submit_sqe, struct io_kiocb *req)
+{
+	return submit(req, KHOOK_uring_submit_sqe);
+}
+
+/* A registered file's object is known now. */
+static __noinline int complete_fixed(struct flight *f, __u64 file, __s64 res)
+{
+	f->n.object = file_object(file);
+	if (!f->n.object || !watch_find(f->n.object))
+		return 0;
+	if (f->end != END_AS_BEGUN && f->end != END_GIVEN_POS)
+		f->n.flags |= KEVF_RANGE_UNKNOWN;
+	return flight_late(f, res, KHOOK_uring_complete);
+}
+
+/* open: with O_TRUNC or not isn't asked; a new writable descriptor, and a size of 0, tell. */
+static __noinline int complete_open(struct flight *f, __s64 res)
+{
+	struct target t = {};
+
+	if (res < 0 || fd_target(res, &t) != TARGET_WATCHED)
+		return 0;
+	struct note n = { .type = KEV_OPENED, .object = t.object, .aux = res };
+	n.hook = KHOOK_uring_complete;
+	holder_add(HOLDS_FD, n.hook);
+	struct watch *w = watch_find(t.object);
+	if (w && w->size && !object_size(t.object))
+		open_end(f, res, n.hook);
+	return emit(&n);
+}
+
+static __noinline int complete(struct io_kiocb *req, __s64 res)
+{
+	struct flight_key key = { as_number(req), FLIGHT_URING };
+	struct flight *kept = bpf_map_lookup_elem(&flights, &key);
+
+	if (!kept)
+		return 0;
+	struct flight f = *kept;
+	bpf_map_delete_elem(&flights, &key);
+	if (f.end == END_BY_FD)
+		return complete_open(&f, res);
+	if (!f.n.object)
+		return complete_fixed(&f, (__u64)BPF_CORE_READ(req, file), res);
+	return flight_finish(&f, res, KHOOK_uring_complete);
+}
+
+/* Arguments: (ctx, req, cqe) from 6.13 or so; (ctx, req, user_data, res, ...) from 5.19; before that no request. */
+SEC("tp_btf/io_uring_complete")
+int uring_complete(__u64 *ctx)
+{
+	struct io_kiocb *req = (void *)ctx[1];
+
+	if (uring_complete_args == 3) {
+		struct io_uring_cqe *cqe = (void *)ctx[2];
+		return complete(req, BPF_CORE_READ(cqe, res));
+	}
+	if (uring_complete_args >= 7)
+		return complete(req, (int)ctx[3]);
+	return 0;
+}
