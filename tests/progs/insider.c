@@ -2,6 +2,7 @@
 /*
  * insider.c: a program to be recorded. Prints "ready PID", then blocks in read(0) and answers each line with one line:
  *   map PATH shared|private|sharedrw|privaterw OFFSET LENGTH touch|notouch   -> map ID
+ *   shm SHMID             -> map ID                   (attaches SysV shared memory, read-only)
  *   unmap ID | protect ID r|rw
  *   hash ID PAGE          -> hash ID PAGE HEX|bus     (FNV-1a of what it sees)
  *   store ID OFFSET BYTE  stores one byte into its own mapping
@@ -23,6 +24,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/shm.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -32,6 +34,7 @@
 struct mapping {
 	char *at;
 	size_t len;
+	int shm;
 };
 
 static struct mapping maps[4096];
@@ -90,6 +93,22 @@ static void do_map(const char *args)
 	if (m->at == MAP_FAILED)
 		return say("error mmap: %s\n", strerror(errno));
 	for (size_t i = 0; !strcmp(touch, "touch") && i < m->len; i += 4096)
+		(void)*(volatile char *)(m->at + i);
+	say("map %d\n", nmaps++);
+}
+
+static void do_shm(const char *args)
+{
+	struct shmid_ds ds;
+	struct mapping *m = &maps[nmaps];
+	int id = atoi(args);
+
+	m->at = shmat(id, NULL, SHM_RDONLY);
+	if (m->at == (void *)-1 || shmctl(id, IPC_STAT, &ds))
+		return say("error shmat: %s\n", strerror(errno));
+	m->len = ds.shm_segsz;
+	m->shm = 1;
+	for (size_t i = 0; i < m->len; i += 4096)
 		(void)*(volatile char *)(m->at + i);
 	say("map %d\n", nmaps++);
 }
@@ -164,6 +183,14 @@ static void do_op(const char *args, int in_child)
 	say("done %d\n", child);
 }
 
+static void end_map(const struct mapping *m)
+{
+	if (m->shm)
+		shmdt(m->at);
+	else
+		munmap(m->at, m->len);
+}
+
 static void do_simple(const char *word, const char *args)
 {
 	int id = 0, byte = 0;
@@ -173,7 +200,7 @@ static void do_simple(const char *word, const char *args)
 	if (!strcmp(word, "status"))
 		exit_status = atoi(args);
 	else if (!strcmp(word, "unmap") && sscanf(args, "%d", &id) == 1)
-		munmap(maps[id].at, maps[id].len);
+		end_map(&maps[id]);
 	else if (!strcmp(word, "store") && sscanf(args, "%d %ld %d", &id, &off, &byte) == 3)
 		maps[id].at[off] = (char)byte;
 	else if (!strcmp(word, "protect") && sscanf(args, "%d %7s", &id, prot) == 2)
@@ -192,6 +219,8 @@ static void obey(const char *line)
 	sscanf(line, "%31s %n", word, &at);
 	if (!strcmp(word, "map"))
 		do_map(line + at);
+	else if (!strcmp(word, "shm"))
+		do_shm(line + at);
 	else if (!strcmp(word, "hash"))
 		do_hash(line + at);
 	else if (!strcmp(word, "spin") || !strcmp(word, "spinstore"))
