@@ -3,10 +3,11 @@
 #ifndef BPREC_PROBE_CHANNELS_H
 #define BPREC_PROBE_CHANNELS_H
 
+#include "probe/observe.h"
 #include "probe/probe.h"
 
-/** Fills r->cells, r->hook_names, and r->usable with its reason (given that the features are there already).
- *  0 or -ENOMEM. */
-int channels__find(const struct probe_opts *opts, struct probe_report *r);
+/** Fills r->cells, r->hook_names, r->observes, and r->usable with its reason, given that the features are there already.
+ *  obs is not needed afterwards. 0 or -ENOMEM. */
+int channels__make(const struct observed *obs, struct probe_report *r);
 
 #endif

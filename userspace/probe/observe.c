@@ -2,10 +2,11 @@
 /*
  * observe.c: the trial of the channels.
  *
- * In the trial's process: the observation is opened; on each filesystem where we can have a scratch file, a child
- * becomes an insider and maps the file, so that it is watched. The trial's process itself is the outsider: it makes
- * one change after the other, and after each reads the ring buffer up to its end. Events of calls are in the ring when
- * the call returns (the programs run in the caller), so there is nothing to wait for.
+ * The trial's process opens the observation. A child of it is the outsider (what the observer itself does is left out by
+ * the programs). On each filesystem where it can have a scratch file, a child of its own becomes an insider and maps
+ * the file, so that it is watched. Then it makes one change after the other, and after each reads the ring buffer up
+ * to its end. Events of calls are in the ring when the call returns (the programs run in the caller), so there is
+ * nothing to wait for.
  *
  * Invariants: scratch files lose their names at once; nothing is mounted; all processes go with the trial.
  */
@@ -21,6 +22,7 @@
 #include <sys/mman.h>
 #include <sys/ptrace.h>
 #include <sys/vfs.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "kern/kern.h"
@@ -263,18 +265,17 @@ static int sleep_on(void *arg)
 	return pause();
 }
 
-/* Makes the outsider whose memory a debugger changes. It has our mapping, and is stopped. */
-static int start_helper(struct op *o)
+/* Makes the outsider whose memory a debugger changes. It has our mapping, and is stopped. Without one (a process under
+ * strace can't be traced again) there is no trial of that channel. */
+static void start_helper(struct op *o)
 {
 	struct puppet p;
 	struct trial t;
 
 	if (!puppet__start(&p, &t, 0, sleep_on, NULL))
-		return -ECHILD;
-	if (ptrace(PTRACE_INTERRUPT, p.pid, 0, 0) < 0)
-		return -errno;
-	o->helper = p.pid;
-	return puppet__wait(&p) < 0 ? -ECHILD : 0;
+		return;
+	if (ptrace(PTRACE_INTERRUPT, p.pid, 0, 0) == 0 && puppet__wait(&p) >= 0)
+		o->helper = p.pid;
 }
 
 /* Prepares scratch files and processes. 0 or -errno. */
@@ -297,7 +298,8 @@ static int prepare(struct kern *k, struct op *o, const char *dir)
 	o->map = mmap(NULL, OPS_FILE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, o->fd, 0);
 	if (o->map == MAP_FAILED)
 		return -errno;
-	return start_helper(o);
+	start_helper(o);
+	return 0;
 }
 
 /* Tries every channel on the filesystem of dir, unless it was tried elsewhere. */
@@ -320,10 +322,11 @@ static void try_dir(struct kern *k, struct observed *obs, const char *dir)
 	snprintf(s->dir, sizeof(s->dir), "%s", dir);
 	kern__holders(k, 0, on_hold, s);
 	for (unsigned int ch = 0; ch < CH_MAX; ch++)
-		if (observe_ops[ch])
+		if (observe_ops[ch] && (ch != CH_PTRACE || o.helper))
 			attempt(k, &o, ch, &s->attempts[ch]);
 	kill(o.insider, SIGKILL);
-	kill(o.helper, SIGKILL);
+	if (o.helper)
+		kill(o.helper, SIGKILL);
 	obs->nscratch++;
 }
 
@@ -345,40 +348,67 @@ static void copy_hooks(const struct kern *k, struct observed *obs)
 	obs->nhooks = n;
 }
 
-/** What the trial is given. */
-struct request {
-	struct observed *obs;
-	const char *disable;
-};
+/* The outsider's life: tries every filesystem. The observation is its parent's; the ring buffer is shared memory. */
+static void live_outside(struct kern *k, struct observed *obs)
+{
+	const char *tmpdir = getenv("TMPDIR");
+	const char *const dirs[] = { "/dev/shm", tmpdir ? tmpdir : "/tmp", "/tmp", "/var/tmp" };
+
+	for (size_t i = 0; i < sizeof(dirs) / sizeof(*dirs); i++)
+		try_dir(k, obs, dirs[i]);
+}
 
 static void observe(struct trial *t, void *arg)
 {
-	const struct request *r = arg;
-	const char *tmpdir = getenv("TMPDIR");
-	const char *const dirs[] = { "/dev/shm", tmpdir ? tmpdir : "/tmp", "/tmp", "/var/tmp" };
+	const struct observation *r = arg;
 	const struct kern_opts opts = { .disable = r->disable };
 	const char *why = "";
+	int status = 0;
 	struct kern *k;
 
 	r->obs->error = kern__open(&k, &opts, &why);
 	if (r->obs->error)
 		return trial__no(t, "%s", why);
 	copy_hooks(k, r->obs);
-	for (size_t i = 0; i < sizeof(dirs) / sizeof(*dirs); i++)
-		try_dir(k, r->obs, dirs[i]);
-	kern__close(k);
+	const pid_t pid = trial__fork();
+
+	if (pid == 0) {
+		live_outside(k, r->obs);
+		_exit(0);
+	}
+	if (pid < 0 || waitpid(pid, &status, 0) != pid || status)
+		return trial__unknown(t, "the outsider of the trial broke off (status %#x)",
+				      (unsigned int)status);
 	trial__yes(t, "opened");
 }
 
-void observe__run(struct observed *o, const char *disable)
+int observe__start(struct observation *o, const char *disable)
 {
-	struct request r = { .obs = o, .disable = disable };
-	struct trial t;
+	memset(o, 0, sizeof(*o));
+	o->obs = trial__shared(sizeof(*o->obs));
+	if (!o->obs)
+		return -ENOMEM;
+	o->disable = disable;
+	o->error = trial__start(observe, o, &o->child);
+	return 0;
+}
 
-	o->error = -EAGAIN;
-	trial__run(observe, &r, OBSERVE_TIMEOUT_MS, &t);
+void observe__finish(struct observation *o)
+{
+	struct observed *obs = o->obs;
+	struct trial t = { .answer = PROBE_UNKNOWN, .why = "the trial could not be started" };
+
+	if (!o->error)
+		trial__finish(&o->child, OBSERVE_TIMEOUT_MS, &t);
 	if (t.answer == PROBE_UNKNOWN)
-		o->error = -EAGAIN; /* hung or crashed: what it left is not to be trusted */
+		obs->error = -EAGAIN; /* hung or crashed: what it left is not to be trusted */
 	if (t.answer != PROBE_YES)
-		snprintf(o->why, sizeof(o->why), "%s", t.why);
+		snprintf(obs->why, sizeof(obs->why), "%s", t.why);
+}
+
+void observe__free(struct observation *o)
+{
+	if (o->obs)
+		munmap(o->obs, sizeof(*o->obs));
+	o->obs = NULL;
 }

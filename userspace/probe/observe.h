@@ -5,6 +5,7 @@
 
 #include "probe/ops.h"
 #include "probe/probe.h"
+#include "probe/trial.h"
 
 /** Limits of struct observed: more hooks or filesystems than these are left out. */
 #define OBSERVED_HOOKS_MAX   160
@@ -48,8 +49,20 @@ struct observed {
 /** The changes to try: ops[channel], NULL where there is none. */
 extern const op_fn observe_ops[CH_MAX];
 
-/** Fills o (memory of trial__shared) from a trial of its own; o->error tells how that went. disable: as in probe_opts. */
-void observe__run(struct observed *o, const char *disable);
+/** A trial of the channels under way. */
+struct observation {
+	struct observed *obs; /* owned; shared with the trial's process */
+	struct trial_child child;
+	const char *disable;
+	int error; /* of the start */
+};
+
+/** Starts the trial, which runs while the caller does other things. disable: as in probe_opts. 0 or -ENOMEM. */
+int observe__start(struct observation *o, const char *disable);
+/** Waits for its end. What was seen is in o->obs; o->obs->error tells how it went. */
+void observe__finish(struct observation *o);
+/** Frees what was seen; an observation that was only zeroed is allowed. */
+void observe__free(struct observation *o);
 /** Name of a filesystem by its magic number; "?" for one we don't know. */
 const char *observe__fs_name(unsigned long magic);
 

@@ -14,7 +14,7 @@ struct probe_opts {
 
 /** Carries out every trial. Each runs in a process of its own with a bounded wait, and leaves nothing behind. Needs
  *  root for most answers; without, they are PROBE_UNKNOWN. *ret is the caller's, to be ended by probe__free.
- *  0, or -ENOMEM, -EAGAIN (no process could be made), with err__set. */
+ *  0, or -ENOMEM with err__set. */
 int probe__run(const struct probe_opts *opts, struct probe_report **ret);
 /** Frees a report; NULL and half-built ones are allowed. */
 void probe__free(struct probe_report *r);

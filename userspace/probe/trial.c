@@ -152,14 +152,12 @@ static void supervise(pid_t pid, int done, unsigned int timeout_ms, struct trial
 		trial__unknown(t, "the trial broke off");
 }
 
-int trial__run(trial_fn fn, void *arg, unsigned int timeout_ms, struct trial *ret)
+int trial__start(trial_fn fn, void *arg, struct trial_child *ret)
 {
 	struct trial *t = trial__shared(sizeof(*t));
-	int fds[2] = { -1, -1 };
-	int err = 0;
-	pid_t pid;
+	int fds[2];
+	int err;
 
-	trial__unknown(ret, "the trial could not be started");
 	if (!t)
 		return -ENOMEM;
 	trial__unknown(t, "the trial gave no answer");
@@ -167,24 +165,41 @@ int trial__run(trial_fn fn, void *arg, unsigned int timeout_ms, struct trial *re
 		err = -errno;
 		goto out;
 	}
-	pid = trial__fork();
-	if (pid < 0) {
-		err = pid;
-		goto out;
-	}
+	const pid_t pid = trial__fork();
+
 	if (pid == 0) {
 		close(fds[0]);
 		run_child(fn, arg, t, fds[1]);
 	}
-	setpgid(pid, pid);
 	close(fds[1]);
-	fds[1] = -1;
-	supervise(pid, fds[0], timeout_ms, t);
-	*ret = *t;
+	if (pid < 0) {
+		close(fds[0]);
+		err = pid;
+		goto out;
+	}
+	setpgid(pid, pid);
+	*ret = (struct trial_child){ .shared = t, .pid = pid, .done = fds[0] };
+	return 0;
 out:
-	for (int i = 0; i < 2; i++)
-		if (fds[i] >= 0)
-			close(fds[i]);
 	munmap(t, sizeof(*t));
 	return err;
+}
+
+void trial__finish(struct trial_child *c, unsigned int timeout_ms, struct trial *ret)
+{
+	supervise(c->pid, c->done, timeout_ms, c->shared);
+	*ret = *c->shared;
+	close(c->done);
+	munmap(c->shared, sizeof(*c->shared));
+}
+
+void trial__run(trial_fn fn, void *arg, unsigned int timeout_ms, struct trial *ret)
+{
+	struct trial_child c;
+	const int err = trial__start(fn, arg, &c);
+
+	if (err)
+		trial__unknown(ret, "the trial could not be started: %s", trial__errno(-err));
+	else
+		trial__finish(&c, timeout_ms, ret);
 }

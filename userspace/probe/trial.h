@@ -18,9 +18,20 @@ struct trial {
  *  programs and children behind: they go with the child. arg is the caller's, of before the fork. */
 typedef void (*trial_fn)(struct trial *t, void *arg);
 
-/** Runs fn in a child, for at most timeout_ms. A child that hangs or crashes makes the answer PROBE_UNKNOWN and says so.
- *  0, or -errno if there could be no child (*ret is then PROBE_UNKNOWN with the reason). */
-int trial__run(trial_fn fn, void *arg, unsigned int timeout_ms, struct trial *ret);
+/** A trial under way. */
+struct trial_child {
+	struct trial *shared; /* where it puts its answer */
+	pid_t pid;
+	int done; /* read end of the pipe that says it is over */
+};
+
+/** Starts fn in a child. 0, or -errno: there is none, and nothing to be finished. */
+int trial__start(trial_fn fn, void *arg, struct trial_child *ret);
+/** Waits for its end, timeout_ms at most, ends it then, and fills *ret. One that hangs or crashes makes the answer
+ *  PROBE_UNKNOWN and says so. */
+void trial__finish(struct trial_child *c, unsigned int timeout_ms, struct trial *ret);
+/** Both. If there can be no child, *ret is PROBE_UNKNOWN and says so. */
+void trial__run(trial_fn fn, void *arg, unsigned int timeout_ms, struct trial *ret);
 
 /** Answers "yes" with a reason (printf format). */
 void trial__yes(struct trial *t, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

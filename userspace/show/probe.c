@@ -200,7 +200,7 @@ static void print_verdicts(const struct out *o, const struct probe_report *r)
 	fprintf(o->to, "kernel %s, %s\nbprec record: ", r->kernel, r->arch);
 	print_word(o, r->usable ? good : bad, 0, r->usable ? "usable" : "not usable as a whole");
 	fprintf(o->to, ": %s\n", r->why);
-	if (!r->ncells)
+	if (!r->observes)
 		return;
 	print_calls(o, r);
 	print_stores(o, r);
@@ -292,7 +292,7 @@ void show__probe_text(FILE *to, const struct probe_report *r, bool colour)
 
 	print_verdicts(&o, r);
 	print_features(&o, r);
-	if (!r->ncells)
+	if (!r->observes)
 		return;
 	print_table(&o, r);
 	if (!show__probe_complete(r))
