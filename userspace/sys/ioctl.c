@@ -13,6 +13,8 @@
 #include <asm/ioctl.h>
 #include <errno.h>
 
+#define IFREQ_LEN 40u /* struct ifreq */
+
 /* Types whose numbers alone don't tell: structs with pointers, flexible arrays, or memory shared with a device. */
 static bool ioctl_type_opaque(uint32_t type)
 {
@@ -53,11 +55,22 @@ static bool ioctl_type_opaque(uint32_t type)
 	}
 }
 
+/* struct ifreq there and back: all numbers between SIOCGIFNAME and SIOCDELDLCI that have no row (netdevice(7)). Those that
+ * set something write nothing back, and are only described as if they did. */
+static bool ioctl_ifreq(uint32_t cmd)
+{
+	return cmd >= 0x8910 && cmd <= 0x8981 && !(cmd >= 0x8950 && cmd <= 0x896f);
+}
+
 /* What the number says of itself. */
 static int ioctl_generic(struct run *r, uint32_t cmd)
 {
 	uint32_t dir = 0;
 
+	if (ioctl_ifreq(cmd))
+		return run__due(r, WHEN_OK) ? run__mem(r, 2, IFREQ_LEN, SYS_READS | SYS_WRITES,
+						       SPAN_WEAK | SPAN_CLIP)
+					    : 0;
 	if (_IOC_DIR(cmd) == _IOC_NONE || ioctl_type_opaque(_IOC_TYPE(cmd)))
 		return -EOPNOTSUPP;
 	if (_IOC_DIR(cmd) & _IOC_WRITE)

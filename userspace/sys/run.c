@@ -145,6 +145,7 @@ static int64_t run_text_len(struct run *r, uint64_t addr, uint64_t max)
 		uint64_t room = PAGE_LEN - ((addr + done) & (PAGE_LEN - 1));
 		size_t n = room < sizeof(buf) ? room : sizeof(buf);
 
+		n = n < max - done ? n : max - done;
 		if (run__read(r, addr + done, buf, n))
 			return -EFAULT;
 		for (size_t i = 0; i < n; i++)

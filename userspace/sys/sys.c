@@ -6,6 +6,7 @@
 #include "sys/fns.h"
 
 #include <errno.h>
+#include <linux/fs.h>
 #include <linux/futex.h>
 #include <sys/file.h>
 #include <sys/ipc.h>
@@ -136,4 +137,22 @@ bool sys__may_block(const struct sys_invocation *in)
 	if (has_cases)
 		return !k || k->waits;
 	return !asked_not_to_wait(in);
+}
+
+int sys__write_fd(const struct sys_invocation *in)
+{
+	const struct sys_call *c = sys__lookup(in->nr);
+
+	switch (in->nr) {
+	case SYS_splice:
+	case SYS_copy_file_range:
+		return (int)in->args[2];
+	case SYS_ioctl:
+		/* The descriptor of an ioctl that copies is the target's (ioctl_ficlonerange(2)). */
+		if ((uint32_t)in->args[1] == FICLONE || (uint32_t)in->args[1] == FICLONERANGE)
+			return (int)in->args[0];
+		return -1;
+	default:
+		return c && c->flags & SYS_WRITES_FD ? (int)in->args[0] : -1;
+	}
 }

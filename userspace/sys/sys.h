@@ -84,29 +84,52 @@ int sys__outputs(const struct sys_invocation *in, sys_range_fn fn, void *ctx);
 int sys__touched(const struct sys_invocation *in, sys_range_fn fn, void *ctx);
 /** True unless it is certain that the call can't touch [lo, hi) while it runs. */
 bool sys__may_touch(const struct sys_invocation *in, uint64_t lo, uint64_t hi);
+/** Descriptor whose file's contents this call may change: args[0] for SYS_WRITES_FD and
+ *  the ioctls that clone (FICLONE ...), args[2] for splice and copy_file_range; -1 if it changes none by descriptor. */
+int sys__write_fd(const struct sys_invocation *in);
 /** True if this call, with these arguments, may wait for another thread (SYS_MAY_BLOCK, and ops of futex, fcntl ...). */
 bool sys__may_block(const struct sys_invocation *in);
 
+/** Most pieces of a plan, and most bytes of scratch that one needs. */
 #define SYS_SCRATCH_PIECES 64
+#define SYS_SCRATCH_BYTES  (1ull << 20)
+
+/** A range that moves to the scratch area while the call runs. */
+struct sys_piece {
+	uint64_t addr;	 /* in the program */
+	uint64_t len;	 /* bytes */
+	uint64_t offset; /* in the scratch area */
+	uint32_t
+		dir; /* SYS_READS: copy it to the scratch area before the call; SYS_WRITES: may be written */
+	uint32_t arg; /* argument it comes from */
+};
+/** A pointer that is turned to the scratch area, after the pieces were copied in. */
+struct sys_fixup {
+	uint32_t
+		in_arg; /* 1: argument `arg` becomes scratch + target; 0: the 8 bytes at scratch + at do */
+	uint32_t arg;	 /* argument */
+	uint64_t at;	 /* offset of the pointer in the scratch area */
+	uint64_t target; /* offset of what it points to */
+};
 /** How to let a call write into a scratch area in place of the program's memory (DESIGN 12, rule 6). */
 struct sys_scratch {
-	uint32_t npieces, nfixups;
-	uint64_t bytes; /* scratch needed */
-	struct sys_piece {
-		uint64_t addr, len, offset;
-		uint32_t dir;
-		uint32_t pad;
-	} piece[SYS_SCRATCH_PIECES];
-	/* piece: original address, length, offset in scratch; SYS_READS: copy the original there before the call */
-	struct sys_fixup {
-		uint32_t in_arg;
-		uint32_t arg;
-		uint64_t at, target;
-	} fixup[SYS_SCRATCH_PIECES];
-	/* fixup: in_arg 1: argument `arg` becomes scratch + target; 0: the 8 bytes at scratch + at do */
+	uint32_t npieces, nfixups;		    /* how many there are */
+	uint64_t bytes;				    /* scratch needed, at most SYS_SCRATCH_BYTES */
+	struct sys_piece piece[SYS_SCRATCH_PIECES]; /* in the order of their offsets */
+	struct sys_fixup fixup[SYS_SCRATCH_PIECES]; /* in any order */
 };
-/** Plans it for a call at its entry. Returns 1: plan made, 0: the call has no outputs that need it, or -errno: it has and
- *  can't be redirected (too long, not described); the recorder then holds the group while the call runs. */
+/** Plans it for a call at its entry. Returns 1: plan made, 0: the call has no outputs that need it (futex words that the
+ *  kernel changes in place stay there), or -errno: it has and can't be redirected (too long, not described); the recorder
+ *  then holds the group while the call runs. A call that is redirected succeeds where the program's own memory would have
+ *  given EFAULT: the caller checks that the pieces can be written. */
 int sys__scratch(const struct sys_invocation *in, struct sys_scratch *ret_plan);
+
+/** Takes one range to be copied: `to` in the program's memory, `from` in the scratch area. Nonzero stops. */
+typedef int (*sys_copy_fn)(void *ctx, uint64_t from, const struct sys_range *to);
+/** After a call that ran on the scratch area at `base`: passes what it wrote, and nothing that it did not, in order; `in` has
+ *  the program's own arguments and the call's result. Copy this, not whole pieces: those hold pointers to the scratch
+ *  area. Afterwards sys__outputs gives the same ranges in the program's memory. Errors as sys__outputs. */
+int sys__scratch_back(const struct sys_invocation *in, const struct sys_scratch *plan,
+		      uint64_t base, sys_copy_fn fn, void *ctx);
 
 #endif
