@@ -46,7 +46,7 @@ clang_warnings() {
     local bad=0
     for f in $(find userspace -name '*.c' | sort); do
         clang -std=gnu11 -fsyntax-only -Werror -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wundef \
-            -D_GNU_SOURCE -DBPREC_VERSION='"0"' -Iinclude -Iuserspace -Ibuild/skel "$f" || bad=1
+            -D_GNU_SOURCE -DBPREC_VERSION='"0"' -Iinclude -iquote userspace -Ibuild/skel "$f" || bad=1
     done
     return $bad
 }
