@@ -92,6 +92,14 @@ $(B)/tests/unit/%: tests/unit/%.c $(LIBOBJ) $(B)/flags
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) $(LDFLAGS) -MMD -MP -o $@ $< $(LIBOBJ) -lcmocka $(libs) $(LDLIBS)
 
+# Programs that use a layer of bprec, for the tests beside them.
+DRIVERS := $(patsubst %.c,$(B)/%,$(sort $(wildcard tests/bpf/*.c)))
+
+$(B)/tests/bpf/%: tests/bpf/%.c $(LIBOBJ) $(B)/flags
+	$(call say,PROG,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) $(LDFLAGS) -MMD -MP -o $@ $< $(LIBOBJ) $(LDLIBS)
+
 # Programs that tests record, or that change files behind a recording: plain C, without sanitizers. What has no main() of
 # its own goes into an archive, from which each program takes what it needs.
 PROG_CC = $(CC) -std=gnu11 -D_GNU_SOURCE -O2 -g $(WARN) -pthread -MMD -MP
@@ -109,7 +117,7 @@ $(B)/tests/progs/%: tests/progs/%.c $(B)/tests/progs/helpers.a
 	@mkdir -p $(@D)
 	$(Q)$(PROG_CC) -o $@ $< $(B)/tests/progs/helpers.a $(libs)
 
-build-tests: all $(UNIT) $(PROGS)
+build-tests: all $(UNIT) $(PROGS) $(DRIVERS)
 
 # deps first: without it the rest may not build. T: patterns of the tests to run.
 test:

@@ -1,0 +1,275 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""ops.py OP PATH [PID ADDRESS]: changes a file (or a process's memory) in one of the ways that the kernel side must see.
+
+Prints "CHANNEL OFFSET LENGTH" of what it did (LENGTH -1: to the end; OFFSET -1: nobody can tell), or "skip REASON".
+"""
+import ctypes
+import fcntl
+import mmap
+import os
+import struct
+import sys
+
+libc = ctypes.CDLL(None, use_errno=True)
+AT = 5000
+DATA = b"seen"
+
+
+def syscall(*args):
+    """A system call by number; raises OSError."""
+    args = [a if isinstance(a, (ctypes.Array, ctypes.Structure, bytes)) else ctypes.c_long(a) for a in args]
+    ret = libc.syscall(*args)
+    if ret < 0:
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+    return ret
+
+
+def opened(path, flags=0):
+    return os.open(path, os.O_RDWR | flags)
+
+
+def op_write(path):
+    fd = opened(path)
+    os.lseek(fd, AT, 0)
+    return "write", AT, os.write(fd, DATA)
+
+
+def op_append(path):
+    fd = opened(path, os.O_APPEND)
+    size = os.fstat(fd).st_size
+    return "write", size, os.write(fd, DATA)
+
+
+def op_pwrite_append(path):
+    """The offset of a pwrite to an O_APPEND file counts for nothing."""
+    fd = opened(path, os.O_APPEND)
+    size = os.fstat(fd).st_size
+    return "pwrite", size, os.pwrite(fd, DATA, 0)
+
+
+def op_pwrite(path):
+    return "pwrite", AT, os.pwrite(opened(path), DATA, AT)
+
+
+def op_writev(path):
+    fd = opened(path)
+    os.lseek(fd, AT, 0)
+    return "writev", AT, os.writev(fd, [DATA, DATA])
+
+
+def op_pwritev(path):
+    iov = [DATA] * 20
+    return "pwritev", AT, os.pwritev(opened(path), iov, AT)
+
+
+def op_pwritev2(path):
+    return "pwritev", AT, os.pwritev(opened(path), [DATA, DATA], AT, os.RWF_DSYNC)
+
+
+def op_pwritev2_append(path):
+    fd = opened(path)
+    size = os.fstat(fd).st_size
+    return "pwritev", size, os.pwritev(fd, [DATA], 0, getattr(os, "RWF_APPEND", 0x10))
+
+
+def op_direct(path):
+    fd = opened(path, os.O_DIRECT)
+    page = mmap.mmap(-1, 4096)
+    page[:] = b"d" * 4096
+    return "direct-write", 4096, os.pwritev(fd, [page], 4096)
+
+
+def source(path):
+    """A file of the same file system, full of x."""
+    name = path + ".source"
+    fd = os.open(name, os.O_RDWR | os.O_CREAT, 0o600)
+    os.write(fd, b"x" * 8192)
+    os.unlink(name)
+    return fd
+
+
+def op_sendfile(path):
+    fd = opened(path)
+    os.lseek(fd, AT, 0)
+    return "sendfile", AT, os.sendfile(fd, source(path), 0, 100)
+
+
+def op_splice(path):
+    r, w = os.pipe()
+    os.write(w, DATA)
+    return "splice", AT, os.splice(r, opened(path), 4, offset_dst=AT)
+
+
+def op_copy_file_range(path):
+    return "copy_file_range", AT, os.copy_file_range(source(path), opened(path), 100, 0, AT)
+
+
+def op_fallocate_punch(path):
+    syscall(285, opened(path), 3, 4096, 4096)
+    return "fallocate", 4096, 4096
+
+
+def op_fallocate_collapse(path):
+    syscall(285, opened(path), 8, 4096, 4096)
+    return "fallocate", 4096, -1
+
+
+def op_ftruncate_shrink(path):
+    os.ftruncate(opened(path), AT)
+    return "truncate", AT, -1
+
+
+def op_ftruncate_grow(path):
+    fd = opened(path)
+    size = os.fstat(fd).st_size
+    os.ftruncate(fd, size + 100)
+    return "truncate", size, 100
+
+
+def op_truncate(path):
+    os.truncate(path, AT)
+    return "truncate", AT, -1
+
+
+def op_open_trunc(path):
+    opened(path, os.O_TRUNC)
+    return "open-trunc", 0, -1
+
+
+def op_creat(path):
+    syscall(85, path.encode(), 0o600)
+    return "open-trunc", 0, -1
+
+
+def op_openat2_trunc(path):
+    how = ctypes.create_string_buffer(struct.pack("QQQ", os.O_RDWR | os.O_TRUNC, 0, 0), 24)
+    syscall(437, -100, path.encode(), how, 24)
+    return "open-trunc", 0, -1
+
+
+def op_clone(path):
+    """Whether the file system can or not, it is announced; where it can't, the end says that it failed."""
+    try:
+        fcntl.ioctl(opened(path), 0x40049409, source(path))
+    except OSError:
+        pass
+    return "clone", 0, -1
+
+
+def op_clone_range(path):
+    try:
+        fcntl.ioctl(opened(path), 0x4020940D, struct.pack("qQQQ", source(path), 0, 4096, 8192))
+    except OSError:
+        pass
+    return "clone", 8192, 4096
+
+
+def op_dedupe(path):
+    arg = bytearray(struct.pack("QQHHI", 0, 4096, 1, 0, 0) + struct.pack("qQQiI", opened(path), 8192, 0, 0, 0))
+    try:
+        fcntl.ioctl(source(path), 0xC0189436, arg)
+    except OSError:
+        pass
+    return "dedupe", 8192, 4096
+
+
+def op_madvise_remove(path):
+    m = mmap.mmap(opened(path), 65536)
+    try:
+        m.madvise(mmap.MADV_REMOVE, 8192, 4096)
+    except OSError as e:
+        return "skip", str(e), ""
+    return "madvise-remove", 8192, 4096
+
+
+def op_aio(path):
+    ctx = ctypes.create_string_buffer(8)
+    syscall(206, 4, ctx)
+    ctx_id = struct.unpack("Q", ctx.raw)[0]
+    data = ctypes.create_string_buffer(DATA)
+    iocb = ctypes.create_string_buffer(
+        struct.pack("QIIHhIQQqQII", 0, 0, 0, 1, 0, opened(path), ctypes.addressof(data), 4, AT, 0, 0, 0), 64)
+    listed = ctypes.create_string_buffer(struct.pack("Q", ctypes.addressof(iocb)), 8)
+    syscall(209, ctx_id, 1, listed)
+    events = ctypes.create_string_buffer(32)
+    syscall(208, ctx_id, 1, 1, events, 0)
+    return "aio", AT, 4
+
+
+class Uring:
+    """One ring with room for four requests."""
+
+    def __init__(self):
+        params = ctypes.create_string_buffer(120)
+        self.fd = syscall(425, 4, params)
+        self.sq_off = struct.unpack_from("10I", params, 40)
+        cq_off = struct.unpack_from("10I", params, 80)
+        self.ring = mmap.mmap(self.fd, max(self.sq_off[6] + 16, cq_off[5] + 16 * 8))
+        self.sqes = mmap.mmap(self.fd, 4 * 64, offset=0x10000000)
+
+    def submit(self, opcode, fd, offset, addr, length, flags=0):
+        """One request; waits for its completion."""
+        tail = struct.unpack_from("I", self.ring, self.sq_off[1])[0]
+        struct.pack_into("BBHiQQIIQ", self.sqes, (tail & 3) * 64, opcode, flags, 0, fd, offset, addr, length, 0, 0)
+        struct.pack_into("I", self.ring, self.sq_off[6] + 4 * (tail & 3), tail & 3)
+        struct.pack_into("I", self.ring, self.sq_off[1], tail + 1)
+        syscall(426, self.fd, 1, 1, 1, 0, 8)
+
+
+def uring_write(path, fixed, flags=0):
+    try:
+        ring = Uring()
+    except OSError as e:
+        return "skip", str(e), ""
+    fd = opened(path)
+    data = ctypes.create_string_buffer(DATA)
+    if fixed:
+        syscall(427, ring.fd, 2, ctypes.create_string_buffer(struct.pack("i", fd), 4), 1)
+    ring.submit(23, 0 if fixed else fd, AT, ctypes.addressof(data), 4, flags | (1 if fixed else 0))
+    return "io_uring", AT, 4
+
+
+def op_uring(path):
+    return uring_write(path, False)
+
+
+def op_uring_async(path):
+    """Carried out by a worker thread (IOSQE_ASYNC)."""
+    return uring_write(path, False, 16)
+
+
+def op_uring_fixed(path):
+    return uring_write(path, True)
+
+
+def op_store(path):
+    m = mmap.mmap(opened(path), 65536)
+    m[AT] = 1
+    return "mmap-store", AT & ~4095, 4096
+
+
+def op_read_into_mapping(path):
+    """The kernel stores into the mapping for us."""
+    m = mmap.mmap(opened(path), 65536)
+    view = memoryview(m)[AT:AT + 4]
+    os.readv(os.open("/dev/zero", os.O_RDONLY), [view])
+    return "mmap-store", AT & ~4095, 4096
+
+
+def op_process_vm_writev(pid, address):
+    data = ctypes.create_string_buffer(DATA)
+    local = ctypes.create_string_buffer(struct.pack("QQ", ctypes.addressof(data), 4), 16)
+    remote = ctypes.create_string_buffer(struct.pack("QQ", address, 4), 16)
+    syscall(311, pid, local, 1, remote, 1, 0)
+    return "remote-memory", address, 4
+
+
+def op_proc_mem(pid, address):
+    os.pwrite(os.open(f"/proc/{pid}/mem", os.O_RDWR), DATA, address)
+    return "proc-mem", address, 4
+
+
+if __name__ == "__main__":
+    args = [int(a) for a in sys.argv[3:]] or [sys.argv[2]]
+    print(*globals()["op_" + sys.argv[1]](*args))

@@ -1,0 +1,104 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+# timeout 300
+"""Every way of changing a file, by an outsider, on each kind of file system: the kernel side names process, channel and range."""
+import os
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import kern
+import mounts
+from e2e import Skip
+
+SIZE = 65536
+WRITES = """write append pwrite_append pwrite writev pwritev pwritev2 pwritev2_append direct sendfile splice
+    copy_file_range fallocate_punch fallocate_collapse ftruncate_shrink ftruncate_grow truncate open_trunc creat
+    openat2_trunc clone clone_range dedupe madvise_remove aio uring uring_async uring_fixed""".split()
+STORES = ["store", "read_into_mapping"]
+PLACES = {"tmpfs": mounts.tmpfs, "ext4": mounts.ext4, "overlay": mounts.overlay, "bind": mounts.bind,
+          "overlay-upper": lambda: mounts.overlay("upper"), "overlay-lower": lambda: mounts.overlay("lower")}
+UNSUPPORTED = ("Operation not supported", "Invalid argument")
+
+
+def restore(path):
+    """The file as it was."""
+    with open(path, "r+b") as f:
+        f.truncate(SIZE)
+        f.write(bytes(SIZE))
+
+
+def check_write(events, op, channel, offset, length):
+    """One BEGIN and one END that belong together, with the range of what was done."""
+    begins = [e for e in events if e["type"] == "begin" and e["channel"] == channel]
+    ends = [e for e in events if e["type"] == "end" and e["channel"] == channel]
+    assert len(begins) == 1 and len(ends) == 1, f"{op}: begins {begins} ends {ends} of {events}"
+    begin, end = begins[0], ends[0]
+    assert begin["aux"] == end["aux"] and begin["ns"] <= end["ns"], f"{op}: {begin} {end}"
+    assert (end["offset"], end["length"]) == (offset, length), f"{op}: {end}, not {offset}+{length}"
+    assert not end["flags"] & (kern.INSIDER | kern.RANGE_UNKNOWN), f"{op}: {end}"
+    covered = begin["length"] == -1 or begin["offset"] + begin["length"] >= offset + max(length, 0)
+    assert begin["offset"] <= offset and covered, f"{op}: {begin} doesn't cover {end}"
+
+
+def check_store(events, op, _channel, offset, length):
+    faults = [e for e in events if e["type"] == "fault"]
+    assert any(e["offset"] == offset and e["length"] == length for e in faults), f"{op}: {events}"
+    assert any(e["type"] == "mapped" for e in events), f"{op}: {events}"
+
+
+def run_op(driver, obj, path, op, check):
+    """One operation; returns a line for the report."""
+    restore(path)
+    driver.command("drain")
+    try:
+        pid, channel, offset, length = kern.outsider(op, path)
+    except RuntimeError as e:
+        return f"skip {op}: {e}" if op in ("fallocate_collapse", "direct") else f"not ok {op}: {e}"
+    if channel == "skip":
+        return f"skip {op}: {offset}"
+    events = driver.drain(tgid=pid, object=obj)
+    try:
+        check(events, op, channel, offset, length)
+    except AssertionError as e:
+        return f"not ok {e}"
+    return f"ok {op}"
+
+
+def run_place(driver, name):
+    place = PLACES[name]()
+    place.create("f", bytes(SIZE))
+    path = os.path.join(place.outside, "f")
+    insider = kern.Insider(driver)
+    driver.command("drain")
+    insider.ask("map", os.path.join(place.inside, "f"), "shared", 0, SIZE, "notouch")
+    watches = driver.drain(tgid=insider.pid, type="watch")
+    inode = os.stat(os.path.join(place.real, "f")).st_ino
+    good = len(watches) == 1 and watches[0]["inode"] == inode and watches[0]["flags"] & kern.INSIDER
+    print("ok" if good else f"not ok {watches}", f"{name} watch")
+    obj = watches[0]["object"]
+    held = [h for h in driver.command("watch", insider.pid) if h["inode"] == inode]
+    print("ok" if held and held[0]["object"] == obj else f"not ok {held}", f"{name} watch-process")
+    lines = [run_op(driver, obj, path, op, check_write) for op in WRITES]
+    lines += [run_op(driver, obj, path, op, check_store) for op in STORES]
+    for line in lines:
+        word, rest = line.split(" ", 1) if not line.startswith("not ok") else ("not ok", line[7:])
+        print(word, name, rest)
+    insider.end()
+    return good and not any(line.startswith("not ok") for line in lines)
+
+
+def main():
+    driver = kern.Driver()
+    good = True
+    for name in sys.argv[1:] or PLACES:
+        try:
+            good = run_place(driver, name) and good
+        except Skip as e:
+            print(f"skip {name}: {e}")
+    lost = driver.command("losses")
+    print("ok" if not lost else f"not ok {lost}", "losses")
+    driver.end()
+    sys.exit(not good or bool(lost))
+
+
+main()
