@@ -453,7 +453,7 @@ struct ev_note {
 	uint32_t text_len, reserved;
 };
 
-/** EV_GROUP: share groups `from` and `into` are one from here on. */
+/** EV_GROUP: header.tid 0: share groups `from` and `into` are one from here on; else that thread alone moves to `into`. */
 struct ev_group {
 	uint32_t from, into;
 };

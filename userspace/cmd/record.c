@@ -102,7 +102,7 @@ static void say_verdict(const char *dir)
 	else
 		fprintf(stderr, "bprec: trace %s: %s%s\n", dir, verdict_name(report->verdict),
 			report->verdict == VERDICT_CLEAN ? "" : "; see 'bprec check'");
-	check__free(report);
+	check_report__free(report);
 	reader__free(r);
 }
 

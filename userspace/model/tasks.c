@@ -308,6 +308,15 @@ int apply__group(struct model *m, const struct event_header *ev)
 	const struct ev_group *g = (const void *)(ev + 1);
 	uint32_t from = find_group(m, g->from), into = find_group(m, g->into);
 
+	if (ev->tid) { /* one thread moves */
+		struct task *t = model__get(m->tasks, ev->tid);
+
+		if (!t)
+			return model__refuse(m, "thread %u, which is unknown, changes its share group",
+					     ev->tid);
+		t->pub.group = g->into;
+		return 0;
+	}
 	if (from == into)
 		return 0;
 	return model__put(&m->groups, from, (void *)(uintptr_t)into);
