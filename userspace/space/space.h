@@ -4,6 +4,7 @@
 #ifndef BPREC_SPACE_H
 #define BPREC_SPACE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -20,6 +21,8 @@ struct space_runs {
 };
 /** Appends one page, joining it to the last run where it fits. 0 or -ENOMEM. */
 int space_runs__add(struct space_runs *r, uint64_t page_id);
+/** Appends n pages that all have this id. 0 or -ENOMEM. */
+int space_runs__add_many(struct space_runs *r, uint64_t page_id, uint64_t n);
 /** Frees the array and zeroes the struct. */
 void space_runs__free(struct space_runs *r);
 
@@ -28,6 +31,8 @@ void space_runs__free(struct space_runs *r);
  *  when reading began. May clone the file into the trace where the file system can. 0 or -errno of the writer. */
 int space__save_file(struct writer *w, int fd, uint64_t first, uint64_t npages,
 		     struct space_runs *ret, uint64_t *ret_size, uint64_t *ret_lost);
+/** CLOCK_MONOTONIC nanoseconds. */
+uint64_t space__now_ns(void);
 /** Saves npages of a tracee's memory at addr. Pages that can't be read are LOST. 0 or -errno of the writer. */
 int space__save_memory(struct writer *w, pid_t pid, uint64_t addr, uint64_t npages,
 		       struct space_runs *ret, uint64_t *ret_lost);
