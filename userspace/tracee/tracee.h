@@ -38,7 +38,10 @@ struct tracee_launch {
 	uint32_t nr_max;
 };
 
-/** Forks, seizes the child with all options (TRACESYSGOOD, FORK, VFORK, CLONE, EXEC, EXIT, SECCOMP, EXITKILL), before it installs
+/** Remembers the signal mask and the ignored signals, for the command. To be called first thing in main, before anything
+ *  is blocked or handled; tracee__launch does it if nobody has. */
+void tracee__save_signals(void);
+/** Forks, seizes the child with all options (TRACESYSGOOD, FORK, VFORK, VFORKDONE, CLONE, EXEC, EXIT, SECCOMP, EXITKILL), before it installs
  *  the seccomp filter and calls execve. On success the child is at its PTRACE_EVENT_EXEC stop, with ASLR off, signal
  *  mask, dispositions, process group and terminal as bprec got them. *ret_pid gets its pid.
  *  `before_exec`, if not NULL, is called with the child's pid while it is held before execve (to enter it into the
@@ -65,13 +68,23 @@ int tracee__write(pid_t pid, uint64_t addr, const void *buf, size_t len);
 ssize_t tracee__read_string(pid_t pid, uint64_t addr, char *buf, size_t size);
 
 /** Carries out a call in a stopped tracee that is at a place where user code would go on (syscall exit stop, signal-
- *  delivery stop, exec stop, group or interrupt stop), or at a seccomp stop *before* a call (the call itself stays
- *  pending and registers are as before afterwards). Uses the bprec page; before that is there, the bytes at rip.
- *  *ret gets the result or -errno of the call. Swallows its own stops; other threads are not touched. A signal that comes
- *  in meanwhile is left pending. */
+ *  delivery stop, exec, fork or clone stop, group or interrupt stop), or at a seccomp or entry stop *before* a call (the call
+ *  itself stays pending and registers are as before afterwards). Uses the bprec page; before that is there, the bytes at rip.
+ *  *ret gets the result or -errno of the call, also where a filter of the tracee's own refused it. Swallows its own stops;
+ *  other threads are not touched. A signal that comes in meanwhile is left pending.
+ *
+ *  Where the thread is afterwards, with its registers as they were: at a signal-delivery stop of the same signal (to be
+ *  continued with it); at PTRACE_EVENT_STOP if it was at one, or if it was at the exit of a call with -ERESTART* in rax; at a
+ *  seccomp or entry stop of the same call; else at a syscall exit stop. A PTRACE_EVENT_STOP or SIGSTOP that came in on the
+ *  way is asked for again and is reported after the next continue: the caller must expect a PTRACE_EVENT_STOP it did not ask
+ *  for.
+ *
+ *  -EAGAIN: sigsuspend, ppoll, pselect or epoll_pwait was interrupted and its temporary mask is still in force: nothing was done,
+ *  try at the next stop. -EBUSY: at PTRACE_EVENT_VFORK. -ESRCH: it dies or died; its PTRACE_EVENT_EXIT stop or end is left
+ *  for the caller's waitpid. */
 int tracee__inject(pid_t tid, uint32_t nr, const uint64_t args[6], int64_t *ret);
-/** The same at a PTRACE_EVENT_SECCOMP stop: *regs are the registers at the stop; afterwards the thread is at a new seccomp
- *  stop of the same call, ready to be continued. */
+/** The same for a PTRACE_EVENT_SECCOMP stop (or an entry stop of PTRACE_SYSCALL) alone; -EINVAL elsewhere. Afterwards the thread
+ *  is at a new seccomp (entry) stop of the same call, ready to be continued. */
 int tracee__inject_at_entry(pid_t tid, uint32_t nr, const uint64_t args[6], int64_t *ret);
 
 /** At PTRACE_EVENT_EXEC: maps the bprec page, unmaps vDSO and vvar and hides them from the auxiliary vector.
@@ -99,10 +112,11 @@ int tracee__private_pages(pid_t pid, uint64_t addr, uint64_t end,
 			  int (*fn)(void *ctx, uint64_t addr, uint64_t n), void *ctx);
 
 /** A descriptor of ours for the file that `fd` of the process refers to (pidfd_getfd; close-on-exec): its own open file
- *  description, read-only, where it can be opened again; else a duplicate, and *ret_dup is set. Descriptor or -errno. */
+ *  description, read-only, where it can be opened again; else a duplicate, and *ret_dup is set (its file position is the
+ *  process's: don't move it; it may be write-only). Descriptor or -errno; -ENODEV: neither a regular file nor a block device. */
 int tracee__get_fd(pid_t pid, int fd, bool *ret_dup);
 /** A read-only descriptor for the file mapped at [start, end) (/proc/PID/map_files, else the path if it is still the same
- *  file). Descriptor or -errno. */
+ *  file). Descriptor or -errno; -ENODEV as above; -ESTALE: the path is another file now. */
 int tracee__open_map(pid_t pid, const struct tracee_map *m);
 
 /** Signals that have a handler, are ignored, are blocked (bit n-1: signal n), from /proc/PID/task/TID/status. */
