@@ -130,6 +130,12 @@ static void groups_merge(void **state)
 	assert_int_equal(model__group(m, 500), 1000);
 	assert_int_equal(model__group(m, 2000), 2000);
 	assert_int_equal(model__task(m, 10)->group, 1000);
+	assert_int_equal(feed_process(m, 11, 11, PROC_FORK, 10, 2), 0);
+	struct ev_group moves = { 2, 5000 };
+	assert_int_equal(FEED(m, EV_GROUP, 11, 11, moves), 0);
+	assert_int_equal(FEED(m, EV_GROUP, 77, 77, moves), -EBADMSG);
+	assert_int_equal(model__task(m, 11)->group, 5000);
+	assert_int_equal(model__group(m, 2), 1000);
 	model__free(m);
 }
 

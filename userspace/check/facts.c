@@ -290,15 +290,14 @@ static int take_gap(struct check_state *s, const struct event_header *ev, uint64
 	if (!e->kind || e->kind >= GAP_MAX || e->channel >= CH_MAX ||
 	    (e->object && !model__object(s->model, e->object)))
 		return check__bad_event(s, no, "it refers to what is not known");
-	if (e->object && (e->kind == GAP_DEVICE_MAPPING || e->kind == GAP_UNREADABLE)) {
+	if (e->object) {
 		struct object_facts *o = check__object(s, e->object);
 
 		if (!o)
 			return -ENOMEM;
-		if (e->kind == GAP_DEVICE_MAPPING)
-			o->device = true;
-		else
-			o->unreadable = true;
+		o->device |= e->kind == GAP_DEVICE_MAPPING;
+		o->unreadable |= e->kind == GAP_UNREADABLE;
+		o->hidden |= e->kind == GAP_HIDDEN_STORES;
 	}
 	return check__gap(s, e->kind, e->channel, e->object,
 			  e->reason_len ? (const char *)(e + 1) : "");

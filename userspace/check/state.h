@@ -14,6 +14,7 @@ struct object_facts {
 	bool suspect; /* such an exposure began, and no look was taken since all have ended */
 	bool unlooked; /* suspect, and insiders may have run between the last look and an unmapping */
 	bool device;   /* a device whose mapping has been reported */
+	bool hidden;   /* the recorder has said that stores into it can't be seen */
 	bool unreadable; /* pages that were lost have been reported */
 };
 

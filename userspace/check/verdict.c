@@ -92,7 +92,7 @@ static int look_at_suspects(struct check_state *s)
 		int err = o->suspect ? model__each_mapper(s->model, (uint32_t)id, 0, UINT64_MAX,
 							  last_mapping, s)
 				     : 0;
-		if (!err && o->unlooked)
+		if (!err && o->unlooked && !o->hidden)
 			err = check__gap(
 				s, GAP_HIDDEN_STORES, CH_MMAP_STORE, (uint32_t)id,
 				"an outsider could store into it, and nobody looked at the "

@@ -312,8 +312,8 @@ int apply__group(struct model *m, const struct event_header *ev)
 		struct task *t = model__get(m->tasks, ev->tid);
 
 		if (!t)
-			return model__refuse(m, "thread %u, which is unknown, changes its share group",
-					     ev->tid);
+			return model__refuse(
+				m, "thread %u, which is unknown, changes its share group", ev->tid);
 		t->pub.group = g->into;
 		return 0;
 	}
