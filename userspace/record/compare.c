@@ -138,7 +138,7 @@ int compare__insider(struct recorder *r, struct object *o, const struct kevent *
 		err = write_all_pages(r, o, PAGES_INSIDER, &l);
 	ev.pages_event = l.first_event;
 	if (!err)
-		err = emit(r, EV_OBJECT_WRITE, task__find(r, ke->tid), &ev, sizeof(ev), NULL, 0);
+		err = emit(r, EV_OBJECT_WRITE, rtask__find(r, ke->tid), &ev, sizeof(ev), NULL, 0);
 	space_diffs__free(&l.diffs);
 	return err;
 }

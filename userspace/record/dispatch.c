@@ -129,13 +129,13 @@ static int on_ptrace_event(struct recorder *r, struct task *t, int event, int si
 static int on_stop(struct recorder *r, const struct rec_event *ev)
 {
 	const int event = ev->status >> 16, sig = WSTOPSIG(ev->status);
-	struct task *t = task__find(r, ev->tid);
+	struct task *t = rtask__find(r, ev->tid);
 	enum task_state before;
 
 	if (event == PTRACE_EVENT_EXEC) {
 		t = exec__rename(r, ev->tid);
 	} else if (!t) {
-		t = task__new(r, ev->tid); /* a child whose parent's event has yet to come */
+		t = rtask__new(r, ev->tid); /* a child whose parent's event has yet to come */
 	}
 	if (!t)
 		return -ENOMEM;

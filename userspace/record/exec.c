@@ -27,16 +27,16 @@ struct task *exec__rename(struct recorder *r, pid_t tid)
 	struct task *t, *leader;
 
 	ptrace(PTRACE_GETEVENTMSG, tid, 0, &former);
-	t = task__find(r, former);
+	t = rtask__find(r, former);
 	if ((pid_t)former == tid || !t)
-		return t ? t : task__new(r, tid);
-	leader = task__find(r, tid);
+		return t ? t : rtask__new(r, tid);
+	leader = rtask__find(r, tid);
 	if (leader) {
 		struct ev_exit ev = { .kind = END_EXITED };
 
 		if (leader->known)
 			emit(r, EV_EXIT, leader, &ev, sizeof(ev), NULL, 0);
-		task__free(r, leader);
+		rtask__free(r, leader);
 	}
 	HASH_DEL(r->tasks, t);
 	t->tid = t->pid = tid;

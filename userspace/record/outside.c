@@ -107,7 +107,7 @@ static int on_insider_call(struct recorder *r, const struct kevent *ke)
 
 static int on_watch(struct recorder *r, const struct kevent *ke)
 {
-	struct task *t = task__find(r, ke->tid);
+	struct task *t = rtask__find(r, ke->tid);
 
 	if (t)
 		t->watch = *ke;
@@ -131,7 +131,7 @@ static int on_fault(struct recorder *r, const struct kevent *ke)
 /** Memory of an insider itself was changed. */
 static int on_remote(struct recorder *r, const struct kevent *ke)
 {
-	struct task *t = task__find(r, ke->aux);
+	struct task *t = rtask__find(r, ke->aux);
 	struct space_runs runs = { 0 };
 	const uint64_t at = ke->offset & ~(uint64_t)(BPREC_PAGE_SIZE - 1);
 	const uint64_t n = (ke->offset + ke->length - at + BPREC_PAGE_SIZE - 1) / BPREC_PAGE_SIZE;

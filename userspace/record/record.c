@@ -97,7 +97,7 @@ static int launch(struct recorder *r)
 		return err;
 	raise_file_limit();
 	err = tree__root(r, pid);
-	return err ? err : exec__stop(r, task__find(r, pid));
+	return err ? err : exec__stop(r, rtask__find(r, pid));
 }
 
 static int loop(struct recorder *r)
@@ -163,7 +163,7 @@ static void free_all(struct recorder *r)
 	events__stop(r);
 	HASH_ITER(hh, r->tasks, t, tmp)
 	{
-		task__free(r, t);
+		rtask__free(r, t);
 	}
 	HASH_ITER(hh, r->spaces, s, stmp)
 	{
@@ -203,8 +203,10 @@ static int set_up(struct recorder *r)
 int record__run(const struct record_opts *opts, struct record_result *ret)
 {
 	struct recorder r = { .opts = opts };
-	int err = set_up(&r);
+	int err;
 
+	tracee__save_signals();
+	err = set_up(&r);
 	*ret = (struct record_result){ .observed = r.k != NULL };
 	if (err)
 		goto out;

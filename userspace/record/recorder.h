@@ -202,11 +202,11 @@ struct recorder {
 };
 
 /** Finds a thread; NULL if unknown. */
-struct task *task__find(struct recorder *r, pid_t tid);
+struct task *rtask__find(struct recorder *r, pid_t tid);
 /** Makes a thread known (TASK_NEW); NULL without memory. */
-struct task *task__new(struct recorder *r, pid_t tid);
+struct task *rtask__new(struct recorder *r, pid_t tid);
 /** Forgets a thread and gives its token back. */
-void task__free(struct recorder *r, struct task *t);
+void rtask__free(struct recorder *r, struct task *t);
 /** Address space by id, made if new; NULL without memory. */
 struct aspace *aspace__get(struct recorder *r, uint32_t id);
 /** CLOCK_MONOTONIC nanoseconds. */

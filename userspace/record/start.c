@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/utsname.h>
@@ -53,7 +54,7 @@ static int write_start(struct recorder *r)
 	clock_gettime(CLOCK_REALTIME, &ts);
 	ev.wall_ns = ts.tv_sec * 1000000000ull + ts.tv_nsec;
 	if (!uname(&u))
-		strncpy(ev.release, u.release, sizeof(ev.release) - 1);
+		memcpy(ev.release, u.release, strnlen(u.release, sizeof(ev.release) - 1));
 	ev.argc = append(strings, &len, r->opts->argv);
 	ev.envc = append(strings, &len, r->opts->envp);
 	if (!getcwd(strings + len, PATH_MAX))

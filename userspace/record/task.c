@@ -12,7 +12,7 @@
 #include "record/signals.h"
 #include "util/err.h"
 
-struct task *task__find(struct recorder *r, pid_t tid)
+struct task *rtask__find(struct recorder *r, pid_t tid)
 {
 	struct task *t;
 
@@ -20,7 +20,7 @@ struct task *task__find(struct recorder *r, pid_t tid)
 	return t;
 }
 
-struct task *task__new(struct recorder *r, pid_t tid)
+struct task *rtask__new(struct recorder *r, pid_t tid)
 {
 	struct task *t = calloc(1, sizeof(*t));
 
@@ -33,7 +33,7 @@ struct task *task__new(struct recorder *r, pid_t tid)
 	return t;
 }
 
-void task__free(struct recorder *r, struct task *t)
+void rtask__free(struct recorder *r, struct task *t)
 {
 	sched__leave(r, t);
 	signals__drop(t);

@@ -127,9 +127,9 @@ int tree__clone(struct recorder *r, struct task *t, int event)
 
 	if (ptrace(PTRACE_GETEVENTMSG, t->tid, 0, &msg))
 		return -errno;
-	c = task__find(r, msg);
+	c = rtask__find(r, msg);
 	if (!c)
-		c = task__new(r, msg);
+		c = rtask__new(r, msg);
 	if (!c)
 		return -ENOMEM;
 	err = inherit(r, t, c, flags, event);
@@ -151,7 +151,7 @@ int tree__clone(struct recorder *r, struct task *t, int event)
 
 int tree__root(struct recorder *r, pid_t pid)
 {
-	struct task *t = task__new(r, pid);
+	struct task *t = rtask__new(r, pid);
 	struct share_group *g = sched__new_group(r);
 
 	if (!t || !g)
@@ -193,7 +193,7 @@ static void note_root_end(struct recorder *r, int status)
 
 int tree__gone(struct recorder *r, pid_t tid, int status)
 {
-	struct task *t = task__find(r, tid);
+	struct task *t = rtask__find(r, tid);
 	struct ev_exit ev = { 0 };
 	int err = 0;
 
@@ -207,7 +207,7 @@ int tree__gone(struct recorder *r, pid_t tid, int status)
 	if (t->known)
 		err = emit(r, EV_EXIT, t, &ev, sizeof(ev), NULL, 0);
 	outside__task_gone(r, t);
-	task__free(r, t);
+	rtask__free(r, t);
 	sched__run(r);
 	return err;
 }

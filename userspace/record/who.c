@@ -11,7 +11,7 @@
 
 bool who__is_insider(struct recorder *r, pid_t pid)
 {
-	return task__find(r, pid) != NULL;
+	return rtask__find(r, pid) != NULL;
 }
 
 static const struct outsider *find(const struct recorder *r, uint32_t id)
