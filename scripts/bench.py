@@ -1,0 +1,277 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""scripts/bench.py [--rounds N] [--write] [PART...]: what recording costs, as ratios of one run.
+
+Parts: time (against native, strace and perf trace), outside (processes that are not recorded), snapshot, trace, memory.
+Runs are interleaved (A B C A B C ...), figures are medians. Returns 1 if a bound is broken, 2 for trouble. --write puts the
+tables into docs/BENCHMARKS.md. Environment: BPREC (default build/bprec). Needs root for the parts about observation.
+"""
+import os
+import platform
+import re
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+sys.path.insert(0, os.path.join(ROOT, "tests", "lib"))
+import e2e  # noqa: E402
+import projects  # noqa: E402
+import tracefile  # noqa: E402
+
+MIB = 1 << 20
+DD_COUNT, COMPUTE, MAKE_FILES, SNAPSHOT_MIB = 20000, 4000, 20, 256
+LOOPS = {"getppid": ("getppid", "500000"), "pwrite to an unwatched file": ("pwrite", "@FILE", "300000"),
+         "page faults": ("fault", "100000")}
+BOUNDS = {"getppid": ("ns", 50), "pwrite to an unwatched file": ("ns", 600), "page faults": ("%", 3)}
+
+
+class Bench:
+    """Tables, and the bounds that were broken."""
+
+    def __init__(self, rounds):
+        self.rounds, self.text, self.broken = rounds, [], []
+        self.top = tempfile.mkdtemp(prefix="bprec-bench.", dir="/dev/shm")
+
+    def table(self, title, head, rows, note=""):
+        """Prints a table and keeps it."""
+        rows = [[str(c) for c in row] for row in rows]
+        wide = [max(len(r[i]) for r in [head, *rows]) for i in range(len(head))]
+        line = lambda r: "| " + " | ".join(c.ljust(w) for c, w in zip(r, wide)) + " |"  # noqa: E731
+        text = [f"## {title}", "", line(head), line(["-" * w for w in wide]), *map(line, rows), "", note, ""]
+        print("\n".join(text), flush=True)
+        self.text += text if note else text[:-2]
+
+    def bound(self, what, value, limit, unit=""):
+        """Holds a figure against its bound; returns the word for the table."""
+        if value <= limit:
+            return f"ok (at most {limit:g}{unit})"
+        self.broken.append(f"{what}: {value:.3g}{unit}, at most {limit:g}{unit} allowed")
+        return f"BROKEN (at most {limit:g}{unit})"
+
+    def fresh(self, name):
+        """An empty directory."""
+        path = os.path.join(self.top, name)
+        shutil.rmtree(path, ignore_errors=True)
+        os.makedirs(path)
+        return path
+
+
+def run(argv, **kw):
+    """Runs a command and returns its time in seconds; a failure ends the benchmark."""
+    start = time.monotonic()
+    done = subprocess.run(argv, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, timeout=600,
+                          preexec_fn=e2e.die_with_parent, **kw)
+    if done.returncode:
+        raise e2e.Failed(f"{' '.join(argv)} returned {done.returncode}: {done.stderr.decode(errors='replace')[-500:]}")
+    return time.monotonic() - start
+
+
+def recorders(b):
+    """Name -> function that puts a recorder in front of a command."""
+    file = os.path.join(b.top, "strace.out")
+
+    def bprec(argv):
+        shutil.rmtree(os.path.join(b.top, "trace"), ignore_errors=True)
+        return [e2e.BPREC, "record", "-q", "-o", os.path.join(b.top, "trace"), "--", *argv]
+
+    found = {"native": lambda a: a, "bprec": bprec,
+             "strace -f -o FILE": lambda a: ["strace", "-f", "-o", file, *a],
+             "strace -f -o /dev/null": lambda a: ["strace", "-f", "-o", "/dev/null", *a]}
+    perf = ["perf", "trace", "-o", "/dev/null"]
+    try:
+        run([*perf, "true"])
+        found["perf trace"] = lambda a: [*perf, *a]
+    except (e2e.Failed, OSError):
+        print("perf trace does not work here\n")
+    return found
+
+
+def workloads(b):
+    """Name -> (command, directory, function that cleans up before each run)."""
+    folder = b.fresh("make")
+    projects.c_project(folder, MAKE_FILES)
+
+    def clean():
+        for name in os.listdir(folder):
+            if name.endswith(".o") or name == "prog":
+                os.unlink(os.path.join(folder, name))
+    return {"dd bs=512 (system calls)": (["dd", "if=/dev/zero", "of=/dev/null", "bs=512", f"count={DD_COUNT}"], "/", None),
+            f"make -j2, {MAKE_FILES} files (forks)": (["make", "-s", "-j2"], folder, clean),
+            "arithmetic (compute)": ([e2e.prog("loops"), "compute", str(COMPUTE)], "/", None)}
+
+
+def bench_time(b):
+    """Time against native, strace and perf trace."""
+    rec, rows = recorders(b), []
+    for name, (argv, cwd, clean) in workloads(b).items():
+        times = {r: [] for r in rec}
+        for _ in range(b.rounds):
+            for r, wrap in rec.items():
+                if clean:
+                    clean()
+                times[r].append(run(wrap(argv), cwd=cwd))
+        mid = {r: statistics.median(t) for r, t in times.items()}
+        ratio = mid["bprec"] / mid["strace -f -o FILE"]
+        word = b.bound(f"{name}: time against strace -f -o FILE", ratio, 1.02)
+        if "compute" in name:
+            word = b.bound(f"{name}: time against native", mid["bprec"] / mid["native"], 1.03)
+        rows.append([name, f"{mid['native']:.2f} s", *(f"{mid[r] / mid['native']:.2f}" for r in rec if r != "native"),
+                     f"{ratio:.2f}", word])
+    b.table("Time, as a multiple of the native time", ["program", "native", *list(rec)[1:], "bprec / strace FILE", "bound"],
+            rows, "The bound of the first two is strace -f -o FILE (with 2 % for noise), of the last one the native time.")
+    start = statistics.median(run(rec["bprec"](["true"])) for _ in range(b.rounds))
+    plain = statistics.median(run(["true"]) for _ in range(b.rounds))
+    b.table("Start and end of a recording", ["program", "native", "bprec"], [["true", f"{plain:.3f} s", f"{start:.3f} s"]])
+
+
+class UnderWay:
+    """A recording that is under way: an insider that maps files and waits."""
+
+    def __enter__(self):
+        self.insider = e2e.Insider()
+        self.insider.map("/usr/bin/bash")
+        self.insider.blocked()
+
+    def __exit__(self, *_):
+        self.insider.end()
+        shutil.rmtree(self.insider.trace, ignore_errors=True)
+
+
+def bench_outside(b):
+    """Cost for processes that are not recorded, with and without a recording under way."""
+    file, figures = os.path.join(b.top, "unwatched"), {name: ([], []) for name in LOOPS}
+
+    def once(which):
+        for name, argv in LOOPS.items():
+            argv = [e2e.prog("loops"), *(file if a == "@FILE" else a for a in argv)]
+            out = subprocess.run(argv, check=True, capture_output=True, text=True).stdout
+            figures[name][which].append(float(out))
+    for _ in range(max(b.rounds, 5)):
+        once(0)
+        with UnderWay():
+            once(1)
+    rows = []
+    for name, (without, during) in figures.items():
+        a, c = statistics.median(without), statistics.median(during)
+        unit, limit = BOUNDS[name]
+        more = c - a if unit == "ns" else (c / a - 1) * 100
+        rows.append([name, f"{a:.0f} ns", f"{c:.0f} ns", f"{more:+.1f} {unit}", b.bound(f"outside, {name}", more, limit, " " + unit)])
+    b.table("Processes outside, per round", ["loop", "no recording", "recording under way", "difference", "bound"], rows)
+
+
+def counted(trace, name):
+    """Frames of a file of the trace: (events or pages, bytes)."""
+    t = tracefile.Trace.__new__(tracefile.Trace)
+    t.folder = trace
+    return sum(h[7] for h, _ in t.frames(name)), os.path.getsize(os.path.join(trace, name))
+
+
+def watched_run(argv):
+    """Runs bprec and returns (seconds, VmHWM in bytes as last seen)."""
+    start, high = time.monotonic(), 0
+    p = subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, preexec_fn=e2e.die_with_parent)
+    while p.poll() is None:
+        try:
+            with open(f"/proc/{p.pid}/status") as f:
+                found = re.search(r"VmHWM:\s*(\d+) kB", f.read())
+            high = max(high, int(found[1]) * 1024 if found else 0)
+        except OSError:
+            pass
+        time.sleep(0.005)
+    if p.returncode:
+        raise e2e.Failed(f"{' '.join(argv)} returned {p.returncode}")
+    return time.monotonic() - start, high
+
+
+def bench_snapshot(b):
+    """Rate of snapshots: a program maps a big file and ends."""
+    rows, trace = [], os.path.join(b.top, "trace")
+    files = {"random": os.urandom(MIB), "text": (b"some words of text, over and over %d\n" * 40000)[:MIB], "holes": b""}
+    for kind, block in files.items():
+        path, tiny = os.path.join(b.top, "big"), os.path.join(b.top, "tiny")
+        with open(path, "wb") as f:
+            for i in range(SNAPSHOT_MIB if block else 0):
+                f.write(i.to_bytes(8, "little") + bytes(a ^ (i & 0xFF) for a in block[8:4096]) + os.urandom(8) + block[4104:]
+                        if kind == "text" else os.urandom(MIB))
+            f.truncate(SNAPSHOT_MIB * MIB)
+        with open(tiny, "wb") as f:
+            f.write(b"x" * 4096)
+        times = {path: [], tiny: []}
+        for _ in range(b.rounds):
+            for p in (tiny, path):
+                shutil.rmtree(trace, ignore_errors=True)
+                seconds, high = watched_run([e2e.BPREC, "record", "-q", "-o", trace, "--", e2e.prog("loops"), "map", p])
+                times[p].append(seconds)
+        pages, size = counted(trace, "pages")
+        cost = statistics.median(times[path]) - statistics.median(times[tiny])
+        limit = 64 * MIB + 64 * pages
+        rows.append([kind, f"{SNAPSHOT_MIB / max(cost, 1e-3):.0f} MB/s", f"{size / MIB:.1f} MiB", pages, f"{high / MIB:.1f} MiB",
+                     b.bound(f"memory, {kind}", high / MIB, limit / MIB, " MiB")])
+    b.table(f"Snapshot of a file of {SNAPSHOT_MIB} MiB", ["contents", "rate", "pages file", "pages", "peak memory", "bound of memory"],
+            rows)
+
+
+def bench_trace(b):
+    """Bytes per event, and memory of the recorder."""
+    rows, trace = [], os.path.join(b.top, "trace")
+    for name, (argv, cwd, clean) in workloads(b).items():
+        if clean:
+            clean()
+        shutil.rmtree(trace, ignore_errors=True)
+        os.chdir(cwd)
+        _, high = watched_run([e2e.BPREC, "record", "-q", "-o", trace, "--", *argv])
+        events, size = counted(trace, "events")
+        pages, page_bytes = counted(trace, "pages")
+        limit = 64 * MIB + 64 * pages
+        rows.append([name, events, f"{size / events:.1f}", pages, f"{page_bytes / max(pages, 1):.0f}", f"{high / MIB:.1f} MiB",
+                     b.bound(f"memory, {name}", high / MIB, limit / MIB, " MiB")])
+    b.table("Size of traces", ["program", "events", "bytes per event", "pages", "bytes per page", "peak memory", "bound of memory"],
+            rows)
+
+
+PARTS = {"time": bench_time, "outside": bench_outside, "snapshot": bench_snapshot, "trace": bench_trace}
+
+
+def write_document(b):
+    """docs/BENCHMARKS.md."""
+    with open("/proc/cpuinfo") as f:
+        cpu = re.search(r"model name\s*: (.*)", f.read())
+    head = ["# Benchmarks", "", "Made by `make bench` (`scripts/bench.py --write`); what counts are the ratios, which are all of one run.",
+            "", f"Linux {platform.release()}, {os.cpu_count()} processors ({cpu[1] if cpu else 'unknown'}), "
+            f"{time.strftime('%Y-%m-%d', time.gmtime())}, medians of {b.rounds} interleaved runs.", ""]
+    tail = ["## Bounds", "", *(f"- broken: {x}" for x in b.broken)] if b.broken else ["All bounds hold."]
+    with open(os.path.join(ROOT, "docs", "BENCHMARKS.md"), "w") as f:
+        f.write("\n".join(head + b.text + tail).rstrip() + "\n")
+
+
+def main():
+    args = sys.argv[1:]
+    if "-h" in args or "--help" in args:
+        print(__doc__)
+        return 0
+    rounds = int(args.pop(args.index("--rounds") + 1)) if "--rounds" in args else 3
+    parts = [a for a in args if not a.startswith("-")] or list(PARTS)
+    if set(parts) - set(PARTS) or not os.access(e2e.BPREC, os.X_OK):
+        print(f"bench: no such part or no {e2e.BPREC}; parts are {' '.join(PARTS)}", file=sys.stderr)
+        return 2
+    b = Bench(rounds)
+    try:
+        for part in parts:
+            PARTS[part](b)
+    except (e2e.Failed, OSError) as e:
+        print(f"bench: {e}", file=sys.stderr)
+        return 2
+    finally:
+        shutil.rmtree(b.top, ignore_errors=True)
+    if "--write" in args:
+        write_document(b)
+    for x in b.broken:
+        print(f"bound broken: {x}")
+    return 1 if b.broken else 0
+
+
+sys.exit(main())
