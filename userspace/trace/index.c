@@ -174,6 +174,17 @@ static int grow(uint8_t **buf, size_t *cap, size_t len)
 	return *buf ? 0 : err__set(-ENOMEM, "no memory for a frame of %zu bytes", len);
 }
 
+/* The library would also take several frames, frames to be skipped, and formats older than RFC 8878. */
+static bool is_one_zstd_frame(const uint8_t *data, size_t len)
+{
+	uint32_t magic;
+
+	if (len < sizeof(magic))
+		return false;
+	memcpy(&magic, data, sizeof(magic));
+	return magic == ZSTD_MAGICNUMBER && ZSTD_findFrameCompressedSize(data, len) == len;
+}
+
 static int decompress(struct frame_buf *b, const struct frame_header *h)
 {
 	size_t n;
@@ -182,6 +193,8 @@ static int decompress(struct frame_buf *b, const struct frame_header *h)
 		memcpy(b->raw, b->stored, h->raw_len);
 		return 0;
 	}
+	if (!is_one_zstd_frame(b->stored, h->stored_len))
+		return err__set(-TRACE_E_DAMAGED, "the frame's bytes are not one zstd frame");
 	n = ZSTD_decompress(b->raw, h->raw_len, b->stored, h->stored_len);
 	if (ZSTD_isError(n))
 		return err__set(-TRACE_E_DAMAGED, "the frame can't be decompressed: %s",

@@ -260,12 +260,12 @@ static int next_frame(struct reader *r)
 	return 1;
 }
 
-static int fail_event(struct reader *r, int err)
+static int fail_event(struct reader *r, uint64_t no, int err)
 {
 	char text[ERR_TEXT_MAX];
 
 	snprintf(text, sizeof(text), "%s", err__text());
-	err__set(0, "event %" PRIu64 " (at %u of the frame): %.300s", r->check.events, r->at, text);
+	err__set(0, "event %" PRIu64 " (at %u of the frame): %.300s", no, r->at, text);
 	return reader__fail(r, "events", r->current.off, err);
 }
 
@@ -289,21 +289,22 @@ static int take_event(struct reader *r, const struct event_header **ret_ev, uint
 {
 	const struct event_header *ev = (const struct event_header *)(r->buf.raw + r->at);
 	const uint32_t room = r->buf.raw_len - r->at;
+	const uint64_t no = r->check.events;
 	int err;
 
 	if (room < sizeof(*ev)) {
 		err__set(0, "the frame ends, expected %u more events", r->left);
-		return fail_event(r, -TRACE_E_EVENT);
+		return fail_event(r, r->check.events, -TRACE_E_EVENT);
 	}
 	err = event_check__apply(&r->check, ev, room);
 	if (err < 0)
-		return fail_event(r, err);
+		return fail_event(r, no, err);
 	err = check_against_manifest(r, ev);
 	if (err < 0)
-		return fail_event(r, err);
+		return fail_event(r, no, err);
 	r->at += ev->size;
 	r->left--;
-	*ret_no = r->check.events - 1;
+	*ret_no = no;
 	*ret_ev = ev;
 	return 1;
 }
@@ -325,7 +326,7 @@ static int next_event(struct reader *r, const struct event_header **ret_ev, uint
 	if (r->left == 0) {
 		if (r->at != r->buf.raw_len) {
 			err__set(0, "the frame goes on behind its last event");
-			return fail_event(r, -TRACE_E_EVENT);
+			return fail_event(r, r->check.events, -TRACE_E_EVENT);
 		}
 		got = next_frame(r);
 		if (got == 0)

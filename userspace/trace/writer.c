@@ -362,15 +362,26 @@ int writer__flush(struct writer *w, uint64_t max_age_ns)
 	return err < 0 ? writer__die(w, err) : 0;
 }
 
-int writer__finish(struct writer *w, enum end_kind kind, int code)
+/* The end event, unless the recorder has written one. */
+static int end_events(struct writer *w, enum end_kind kind, int code)
 {
 	const struct ev_end end = { kind, code };
 	const struct iovec body = { (void *)&end, sizeof(end) };
+
+	if (!w->check.ended)
+		return writer__event(w, EV_END, 0, 0, &body, 1, NULL);
+	if (memcmp(w->last + 1, &end, sizeof(end)) != 0)
+		return err__set(-EINVAL, "the end event tells another end than the manifest");
+	return 0;
+}
+
+int writer__finish(struct writer *w, enum end_kind kind, int code)
+{
 	int err;
 
 	err = writer__state(w);
-	if (err == 0 && !w->check.ended)
-		err = writer__event(w, EV_END, 0, 0, &body, 1, NULL);
+	if (err == 0)
+		err = end_events(w, kind, code);
 	if (err == 0)
 		err = writer__flush(w, 0);
 	if (err == 0)

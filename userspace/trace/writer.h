@@ -24,11 +24,13 @@ int writer__new_for(struct writer **ret_writer, const char *dir, uid_t uid, gid_
 void writer__free(struct writer *w);
 
 /** Appends an event. body: parts that follow the event_header (the writer pads the whole to 8 and sets size and
- *  time). *ret_event (may be NULL) gets the event's number. Returns 0 or -errno; after -ENOSPC, -EDQUOT, -EFBIG or
+ *  time). *ret_event (may be NULL) gets the event's number. Returns 0 or -errno; -EINVAL with err__set: the event
+ *  breaks a rule of docs/FORMAT.md and was not taken; after -ENOSPC, -EDQUOT, -EFBIG or
  *  -EIO the writer is dead: files end with their last whole frame and every further call returns the same error. */
 int writer__event(struct writer *w, enum event_type type, uint32_t pid, uint32_t tid,
 		  const struct iovec *body, int nbody, uint64_t *ret_event);
-/** The last event's whole bytes (header and body), valid until the next call; for feeding the model. */
+/** The last event's whole bytes (header and body), valid until the next writer__event; for feeding the model. NULL
+ *  before the first. */
 const struct event_header *writer__last(const struct writer *w);
 /** Number of events so far. */
 uint64_t writer__events(const struct writer *w);
@@ -43,9 +45,11 @@ bool writer__page_is(const struct writer *w, uint64_t id, const void *page);
  *  can't, nothing was done. *ret_size gets the size of the cloned file. */
 int writer__clone(struct writer *w, int fd, uint64_t npages, uint64_t *ids, uint64_t *ret_size);
 
-/** Writes out what is buffered if the oldest of it is older than max_age_ns (0: in any case). 0 or -errno. */
+/** Writes out what is buffered if the oldest of it is older than max_age_ns. 0: in any case, and waits until it is
+ *  written. 0 or -errno. */
 int writer__flush(struct writer *w, uint64_t max_age_ns);
-/** Ends the trace: flushes, syncs, writes the manifest. 0 or -errno. */
+/** Ends the trace: appends EV_END if it isn't the last event already, flushes, syncs, writes the manifest. 0 or
+ *  -errno. */
 int writer__finish(struct writer *w, enum end_kind kind, int code);
 /** Bytes written to disk so far, for statistics. */
 uint64_t writer__bytes(const struct writer *w);
