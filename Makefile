@@ -62,10 +62,11 @@ $(B)/userspace/%.o: userspace/%.c $(B)/flags
 $(filter $(B)/userspace/kern/% $(B)/userspace/probe/%,$(OBJ)): | $(SKEL)
 
 # Compiler and flags of the last build: a change of them (or of VERSION) builds everything again. Warnings don't count.
-FLAGS = $(CC) $(CFLAGS) $(CPPFLAGS) $(LDFLAGS) $(SANFLAGS) $(VERSION)
-$(B)/flags: FORCE
-	@mkdir -p $(@D)
-	@echo '$(FLAGS)' | cmp -s - $@ || echo '$(FLAGS)' >$@
+FLAGS := $(CC) $(CFLAGS) $(CPPFLAGS) $(LDFLAGS) $(SANFLAGS) $(VERSION)
+ifeq ($(filter clean uninstall,$(MAKECMDGOALS)),)
+$(shell mkdir -p $(B); printf '%s\n' '$(subst ','\'',$(FLAGS))' | cmp -s - $(B)/flags || \
+	printf '%s\n' '$(subst ','\'',$(FLAGS))' >$(B)/flags)
+endif
 
 ## BPF
 $(B)/bpf/%.bpf.o: bpf/%.bpf.c
@@ -122,7 +123,7 @@ build-tests: all $(UNIT) $(PROGS) $(DRIVERS)
 # deps first: without it the rest may not build. T: patterns of the tests to run.
 test:
 	@scripts/deps.sh build test
-	$(Q)$(MAKE) --no-print-directory build-tests
+	$(Q)$(MAKE) --no-print-directory $(if $(filter 1,$(V)),,-s) build-tests
 	$(Q)tests/run $(T)
 
 test-unit: $(UNIT)
@@ -130,12 +131,12 @@ test-unit: $(UNIT)
 
 bench:
 	@scripts/deps.sh build bench
-	$(Q)$(MAKE) --no-print-directory build-tests
+	$(Q)$(MAKE) --no-print-directory $(if $(filter 1,$(V)),,-s) build-tests
 	$(Q)tests/bench/run
 
 demo:
 	@scripts/deps.sh build demo
-	$(Q)$(MAKE) --no-print-directory all $(B)/tests/progs/demo-reader $(B)/tests/progs/demo-writer
+	$(Q)$(MAKE) --no-print-directory $(if $(filter 1,$(V)),,-s) all $(B)/tests/progs/demo-reader $(B)/tests/progs/demo-writer
 	$(Q)scripts/demo.sh
 
 lint: all
@@ -163,7 +164,7 @@ check-install: all
 clean:
 	rm -rf build
 
-.PHONY: all build-tests test test-unit bench demo lint install uninstall check-install clean FORCE
+.PHONY: all build-tests test test-unit bench demo lint install uninstall check-install clean
 .DELETE_ON_ERROR:
 .SECONDARY:
 -include $(OBJ:.o=.d) $(UNIT:=.d) $(PROGS:=.d) $(PROGOBJ:.o=.d) $(wildcard $(B)/bpf/*.d)

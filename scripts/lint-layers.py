@@ -78,7 +78,7 @@ def read_includes(path, known, problems):
     with open(path, errors="replace") as f:
         text = f.read()
     for quote, name in re.findall(r'^\s*#\s*include\s*([<"])([^">]+)[">]', text, re.M):
-        target = resolve(name, path, known)
+        target = resolve(name, path, known) if quote == '"' or name.startswith("bprec/") else None
         if target:
             found.add(target)
         elif quote == '"':

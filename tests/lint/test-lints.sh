@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
+# timeout 300
 # Each lint finds what it is there for: every rule is broken once in a copy of a small tree, and must be reported.
 set -u
 root=$(cd "$(dirname "$0")/../.." && pwd)
@@ -54,7 +55,7 @@ source_() { finds "$1" "$2" scripts/lint-source.py; fresh; }
 
 fresh
 scripts/lint-layers.py >/dev/null || { echo "not ok a good tree has good layers"; failed=1; }
-scripts/lint-source.py || { echo "not ok a good tree has good sources"; failed=1; }
+scripts/lint-source.py >/dev/null || { echo "not ok a good tree has good sources"; failed=1; }
 
 echo '#include "model/b.h"' >>userspace/util/a.c && touch userspace/model/b.h
 layers "a layer above" 'util/a.c: may not include userspace/model/b.h'
@@ -99,7 +100,7 @@ source_ "a file that only the map has" 'names userspace/model/b.c'
 # The program's commands stay, so the lint needs the whole of userspace/cmd.
 cli() { finds "$1" "$2" scripts/lint-cli.py "$bprec"; fresh; cp -r "$root/userspace/cmd" userspace/; }
 cp -r "$root/userspace/cmd" userspace/
-scripts/lint-cli.py "$bprec" || { echo "not ok the program's own pages are right"; failed=1; }
+scripts/lint-cli.py "$bprec" >/dev/null || { echo "not ok the program's own pages are right"; failed=1; }
 sed -i '/-list.fR/,+1d' docs/man/bprec-help.1
 cli "an option that the man page lacks" "bprec-help.1: OPTIONS: lacks \['--list'\]"
 sed -i 's/^.SH OPTIONS/&\n.TP\n\\fB\\-\\-frob\\fR\nFrob./' docs/man/bprec-help.1
