@@ -69,7 +69,7 @@ enum flight_end {
 /** A call under way. */
 struct flight {
 	struct note n; /* as announced */
-	__u64 who;  /* address of the io_kiocb; 0: the current thread's call */
+	__u64 who;     /* address of the io_kiocb; 0: the current thread's call */
 	__u64 file;    /* struct file, for END_FILE_POS */
 	__u64 size;    /* i_size when it began */
 	__u32 end;     /* enum flight_end */

@@ -9,10 +9,10 @@
 
 #define PARTS_MAX 16 /* parts of one call that are looked at; more are counted as lost */
 
-#define FICLONE		0x40049409
-#define FICLONERANGE	0x4020940d
-#define FIDEDUPERANGE	0xc0189436
-#define MADV_REMOVE	9
+#define FICLONE		 0x40049409
+#define FICLONERANGE	 0x4020940d
+#define FIDEDUPERANGE	 0xc0189436
+#define MADV_REMOVE	 9
 #define IOCB_CMD_PWRITE	 1
 #define IOCB_CMD_PWRITEV 8
 

@@ -52,56 +52,57 @@ enum kevent_type {
 
 /** Flags of struct kevent. */
 enum kevent_flags {
-	KEVF_INSIDER = 1,      /* the task is in the tree */
-	KEVF_KTHREAD = 2,      /* the task is a kernel thread or an io worker without user memory */
+	KEVF_INSIDER = 1, /* the task is in the tree */
+	KEVF_KTHREAD = 2, /* the task is a kernel thread or an io worker without user memory */
 	KEVF_RANGE_UNKNOWN = 4, /* offset and length are not known; the whole object may change */
-	KEVF_APPEND = 8,       /* offset was the object's size at the time */
-	KEVF_DIRECT = 16,      /* O_DIRECT */
-	KEVF_SHRINK = 32,      /* the object was or will be made shorter: length ~0 */
+	KEVF_APPEND = 8,	/* offset was the object's size at the time */
+	KEVF_DIRECT = 16,	/* O_DIRECT */
+	KEVF_SHRINK = 32,	/* the object was or will be made shorter: length ~0 */
 	KEVF_READONLY_NOW = 64, /* KEV_MAPPED: not writable now, but mprotect may make it so */
-	KEVF_FAILED = 128,     /* KEV_END: the call returned an error; nothing or only a part was changed */
+	KEVF_FAILED =
+		128, /* KEV_END: the call returned an error; nothing or only a part was changed */
 };
 
 /** One record of the ring buffer. All records have this one size. */
 struct kevent {
-	__u32 type;      /* enum kevent_type */
-	__u32 flags;     /* enum kevent_flags */
-	__u64 ns;        /* bpf_ktime_get_ns: CLOCK_MONOTONIC */
+	__u32 type;	 /* enum kevent_type */
+	__u32 flags;	 /* enum kevent_flags */
+	__u64 ns;	 /* bpf_ktime_get_ns: CLOCK_MONOTONIC */
 	__u32 tgid, tid; /* of the task, in the initial pid namespace */
 	__u32 uid;
-	__u32 channel;   /* enum channel */
-	__u64 object;    /* address of the address_space: a key, not an identity (DESIGN 12, rule 12) */
-	__u64 inode;     /* i_ino */
-	__u32 dev;       /* s_dev in the kernel's encoding: major << 20 | minor */
-	__u32 generation; /* i_generation */
+	__u32 channel; /* enum channel */
+	__u64 object; /* address of the address_space: a key, not an identity (DESIGN 12, rule 12) */
+	__u64 inode;  /* i_ino */
+	__u32 dev;    /* s_dev in the kernel's encoding: major << 20 | minor */
+	__u32 generation;     /* i_generation */
 	__u64 offset, length; /* bytes; length ~0: to the end */
-	__u64 size;      /* i_size when the event was made */
-	__s64 ret;       /* KEV_END: what the call returned */
-	__u64 aux;       /* see the types; KEV_MAPPED, KEV_WATCH: address of the mapping if known */
-	__u64 start_ns;  /* start time of the process (group leader), since boot */
+	__u64 size;	      /* i_size when the event was made */
+	__s64 ret;	      /* KEV_END: what the call returned */
+	__u64 aux;	/* see the types; KEV_MAPPED, KEV_WATCH: address of the mapping if known */
+	__u64 start_ns; /* start time of the process (group leader), since boot */
 	__s32 writecount; /* i_writecount: files open for writing; negative: writing is denied */
 	__s32 mmap_writable; /* i_mmap_writable: shared mappings that may be written; negative: sealed */
-	__u64 fs_magic;  /* s_magic */
+	__u64 fs_magic;	     /* s_magic */
 	char comm[16];
-	char exe[64];    /* last 63 bytes of the executable's path inside its mount, as far as it could be walked */
+	char exe[64]; /* last 63 bytes of the executable's path inside its mount, as far as it could be walked */
 };
 _Static_assert(sizeof(struct kevent) == 200, "kevent");
 
 /** One line of the iterators' output. */
 struct khold {
 	__u32 tgid, uid;
-	__u64 object;    /* address of the address_space */
+	__u64 object; /* address of the address_space */
 	__u64 inode;
 	__u32 dev, generation;
 	__u64 start, end; /* addresses of the mapping; 0: it is a descriptor */
-	__u64 offset;    /* bytes in the object where the mapping begins */
-	__u64 vm_flags;  /* VM_*; 0 for a descriptor */
-	__u64 size;      /* i_size */
+	__u64 offset;	  /* bytes in the object where the mapping begins */
+	__u64 vm_flags;	  /* VM_*; 0 for a descriptor */
+	__u64 size;	  /* i_size */
 	__u64 start_ns;
 	__u64 fs_magic;
 	__s32 writecount, mmap_writable;
-	__u32 fd;        /* number of the descriptor */
-	__u32 f_mode;    /* FMODE_*: 2 is FMODE_WRITE */
+	__u32 fd;     /* number of the descriptor */
+	__u32 f_mode; /* FMODE_*: 2 is FMODE_WRITE */
 	char comm[16];
 	char exe[64];
 };

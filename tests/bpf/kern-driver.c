@@ -15,8 +15,8 @@
 #include "kern/kern.h"
 #include "util/names.h"
 
-static const char *const types[] = { "?",      "watch",	 "begin",    "end",    "fault",
-				     "opened", "mapped", "unmapped", "forked", "exited",
+static const char *const types[] = { "?",      "watch",	 "begin",	"end",	  "fault",
+				     "opened", "mapped", "unmapped",	"forked", "exited",
 				     "dirty",  "remote", "watch-failed" };
 
 static int print_event(void *ctx, const struct kevent *e)
@@ -100,9 +100,9 @@ static int command(struct kern *k, const char *word, uint64_t number)
 	if (!strcmp(word, "hooks"))
 		return hooks(k);
 	if (!strcmp(word, "user"))
-		return setresgid(number, number, number) || setresuid(number, number, number) ?
-			       -errno :
-			       0;
+		return setresgid(number, number, number) || setresuid(number, number, number)
+			       ? -errno
+			       : 0;
 	return -EINVAL;
 }
 
