@@ -5,6 +5,8 @@
 const struct cmd *const commands[] = {
 	&cmd_record,
 	&cmd_check,
+	&cmd_dump,
+	&cmd_ps,
 	&cmd_probe,
 	&cmd_help,
 	NULL,

@@ -221,6 +221,13 @@ uint64_t model__object_page(const struct model *m, uint32_t object, uint64_t ind
 	return index < pages_of(o->pub.size) ? BPREC_PAGE_ZERO : BPREC_PAGE_ABSENT;
 }
 
+int model__each_run(const struct model *m, uint32_t object, model_run_fn fn, void *ctx)
+{
+	const struct object *o = model__get(m->objects, object);
+
+	return o ? pagemap__each(&o->pages, fn, ctx) : 0;
+}
+
 const struct model_object *model__object(const struct model *m, uint32_t id)
 {
 	const struct object *o = model__get(m->objects, id);

@@ -73,6 +73,10 @@ const struct model_vma *model__find_vma(const struct model_space *s, uint64_t ad
 /** Page id that page `index` of an object holds now; pages never told of: BPREC_PAGE_ZERO within the size,
  *  BPREC_PAGE_ABSENT beyond it. */
 uint64_t model__object_page(const struct model *m, uint32_t object, uint64_t index);
+/** Takes a run of pages that were told of: pages [first, first + n) hold ids id, id + step, ... Nonzero stops. */
+typedef int (*model_run_fn)(void *ctx, uint64_t first, uint64_t n, uint64_t id, uint32_t step);
+/** Every run of an object's pages in order; those never told of are left out. Returns what fn returned, or 0. */
+int model__each_run(const struct model *m, uint32_t object, model_run_fn fn, void *ctx);
 /** Resolves merges: the share group that `group` is part of now. */
 uint32_t model__group(const struct model *m, uint32_t group);
 

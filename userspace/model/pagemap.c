@@ -126,3 +126,19 @@ bool pagemap__get(const struct pagemap *p, uint64_t index, uint64_t *ret_id)
 	*ret_id = r->id + (index - key) * r->step;
 	return true;
 }
+
+int pagemap__each(const struct pagemap *p,
+		  int (*fn)(void *ctx, uint64_t first, uint64_t n, uint64_t id, uint32_t step),
+		  void *ctx)
+{
+	Word_t key = 0;
+
+	for (void **v = JudyLFirst(p->runs, &key, NULL); v; v = JudyLNext(p->runs, &key, NULL)) {
+		const struct run *r = *v;
+		int ret = fn(ctx, key, r->end - key, r->id, r->step);
+
+		if (ret)
+			return ret;
+	}
+	return 0;
+}

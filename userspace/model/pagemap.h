@@ -22,5 +22,9 @@ int pagemap__set(struct pagemap *p, uint64_t first, uint64_t n, uint64_t id, uin
 int pagemap__clear(struct pagemap *p, uint64_t first, uint64_t n);
 /** True if page `index` was told of; *ret_id gets its id. */
 bool pagemap__get(const struct pagemap *p, uint64_t index, uint64_t *ret_id);
+/** Calls fn with each run in order; returns its nonzero value, else 0. */
+int pagemap__each(const struct pagemap *p,
+		  int (*fn)(void *ctx, uint64_t first, uint64_t n, uint64_t id, uint32_t step),
+		  void *ctx);
 
 #endif
