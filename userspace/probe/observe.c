@@ -155,19 +155,18 @@ static int on_event(void *ctx, const struct kevent *ev)
 	return 0;
 }
 
-/* Fills both files anew where the last change cut them. */
+/* Fills both files anew: the last change may have cut one. In one piece, so that where a filesystem has large folios
+ * the file is made of them: the harder case for page faults. */
 static int refill(const struct op *o)
 {
-	char page[4096];
+	static char all[OPS_FILE_SIZE];
 
-	for (uint64_t off = 0; off < OPS_FILE_SIZE; off += sizeof(page)) {
-		memset(page, 'a', sizeof(page));
-		if (pwrite(o->fd, page, sizeof(page), (off_t)off) != (ssize_t)sizeof(page))
-			return -EIO;
-		memset(page, 'b', sizeof(page));
-		if (pwrite(o->src, page, sizeof(page), (off_t)off) != (ssize_t)sizeof(page))
-			return -EIO;
-	}
+	memset(all, 'a', sizeof(all));
+	if (pwrite(o->fd, all, sizeof(all), 0) != (ssize_t)sizeof(all))
+		return -EIO;
+	memset(all, 'b', sizeof(all));
+	if (pwrite(o->src, all, sizeof(all), 0) != (ssize_t)sizeof(all))
+		return -EIO;
 	return 0;
 }
 

@@ -46,6 +46,8 @@ static bool has_word(const char *list, const char *word)
  */
 static const struct observed_hook *find_hooks(const struct maker *m, struct probe_cell *c)
 {
+	/* Bytes that vmsplice takes out of a pipe are stored by the kernel, as those of a read are. */
+	const enum channel like = c->channel == CH_VMSPLICE ? CH_READ_INTO_MAPPING : c->channel;
 	static const char renamed[] = "tp_btf/io_uring_submit_";
 	const struct observed_hook *missing = NULL, *variant = NULL;
 	bool have_variant = false;
@@ -54,7 +56,7 @@ static const struct observed_hook *find_hooks(const struct maker *m, struct prob
 		const struct observed_hook *h = &m->obs->hooks[i];
 		const bool is_variant = !strncmp(h->name, renamed, sizeof(renamed) - 1);
 
-		if (!has_word(h->serves, channel_name(c->channel)))
+		if (!has_word(h->serves, channel_name(like)))
 			continue;
 		if (h->state != HOOK_ATTACHED) {
 			*(is_variant ? &variant : &missing) = h;

@@ -1,0 +1,29 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""A hook that is left out on purpose changes the answers that rest on it, and no others."""
+import probelib
+
+CASES = (
+    # hook, cells that get worse: what they become
+    ("tracepoint/syscalls/sys_enter_pwrite64", {("pwrite", "tmpfs"): "compare", ("pwrite", "xfs"): "compare"}),
+    ("tracepoint/syscalls/sys_exit_ftruncate", {("truncate", "tmpfs"): "no", ("truncate", "ext4"): "no"}),
+    ("tp_btf/page_fault_user", {("mmap-store", "ext4"): "compare", ("mmap-store", "btrfs"): "compare"}),
+)
+UNTOUCHED = (("write", "tmpfs"), ("fallocate", "tmpfs"), ("writev", "ext4"))
+
+c = probelib.Checks()
+code, whole = probelib.report()
+probelib.need_observation(whole)
+before = probelib.cells(whole)
+for hook, worse in CASES:
+    code, doc = probelib.report(env={"BPREC_DISABLE_HOOK": hook})
+    after = probelib.cells(doc)
+    c.check(code == 1, f"{hook}: exit status {code}")
+    for at, seen in worse.items():
+        c.check(hook in before[at]["hooks"], f"{hook} is not named: {before[at]}")
+        c.check(before[at]["seen"] in ("exact", "page"), f"before: {before[at]}")
+        c.check(after[at]["seen"] == seen, f"{hook} left out: {after[at]}")
+        c.check(hook in after[at]["why"] and hook not in after[at]["hooks"], f"{hook}: {after[at]}")
+    for at in UNTOUCHED:
+        c.check(after[at]["seen"] == before[at]["seen"], f"{hook}: {after[at]}")
+c.exit()

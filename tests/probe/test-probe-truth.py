@@ -1,0 +1,51 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""What was tried is what it says: reasons, hooks and answers of one report fit together, and nothing stays behind."""
+import os
+import subprocess
+import tempfile
+
+import probelib
+
+c = probelib.Checks()
+scratch = tempfile.TemporaryDirectory(prefix="bprec-probe-test.")
+before = (open("/proc/self/mountinfo").read(), os.listdir(scratch.name))
+code, doc = probelib.report(env={"TMPDIR": scratch.name})
+probelib.need_observation(doc)
+table = probelib.cells(doc)
+
+c.check((open("/proc/self/mountinfo").read(), os.listdir(scratch.name)) == before,
+        "a mount or a file stayed behind")
+c.check(not [n for n in os.listdir("/dev/shm") if n.startswith(".bprec-probe")],
+        "a file stayed behind in /dev/shm")
+
+# The filesystem of TMPDIR is tried there, /dev/shm is tried as tmpfs.
+here = subprocess.run(["stat", "-f", "-c", "%T", scratch.name], capture_output=True, text=True,
+                      check=True).stdout.strip().replace("ext2/ext3", "ext4")
+if here in probelib.FILESYSTEMS - {"tmpfs"}:
+    cell = table["pwrite", here]
+    c.check(cell["tried"] and scratch.name in cell["why"], f"not tried in TMPDIR: {cell}")
+c.check(table["pwrite", "tmpfs"]["tried"], "tmpfs was not tried")
+
+for (channel, filesystem), cell in table.items():
+    if cell["seen"] in ("exact", "page"):
+        c.check(cell["hooks"], f"seen without a hook: {cell}")
+    if cell["seen"] == "page":
+        c.check(cell["tried"] or "not tried" in cell["why"], f"{cell}")
+    if not cell["possible"]:
+        c.check(cell["seen"] == "no", f"{cell}")
+
+# The calls of the write family name their range; a store to tmpfs after a read is silent on every kernel up to 7.3.
+for channel in ("write", "pwrite", "writev", "pwritev", "sendfile", "splice", "copy_file_range", "truncate",
+                "open-trunc", "fallocate"):
+    c.check(table[channel, "tmpfs"]["seen"] == "exact", f"{table[channel, 'tmpfs']}")
+c.check(table["mmap-store", "tmpfs"]["seen"] == "compare", f"{table['mmap-store', 'tmpfs']}")
+c.check(not table["clone", "tmpfs"]["possible"], f"{table['clone', 'tmpfs']}")
+if table["mmap-store", "ext4"]["tried"]:
+    c.check(table["mmap-store", "ext4"]["seen"] == "page", f"{table['mmap-store', 'ext4']}")
+
+# An observation needs these, so they can't be "no" where one was opened.
+answers = {f["name"]: f["answer"] for f in doc["features"]}
+for name in ("btf", "kernel_read", "tp_btf", "tracepoint", "iter_task_vma", "iter_task_file", "ringbuf"):
+    c.check(answers[name] == "yes", f"{name}: {answers[name]}")
+c.exit()
