@@ -10,6 +10,7 @@
 #include "record/object.h"
 
 #include <errno.h>
+#include <linux/magic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -107,7 +108,7 @@ int object__get(struct recorder *r, const struct object_key *k, const char *path
 		o->generation = k->generation;
 		o->fd = -1;
 		o->device = flags & OBJECT_DEVICE;
-		o->anon = flags & OBJECT_ANON_SHM;
+		o->memory = k->fs_magic == TMPFS_MAGIC || k->fs_magic == HUGETLBFS_MAGIC;
 		adopt_fd(r, o, fd, fd_is_dup);
 		HASH_ADD_INT(r->objects, id, o);
 		err = write_object(r, o, k, path, flags);

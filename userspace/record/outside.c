@@ -317,7 +317,7 @@ int outside__before_unmap(struct recorder *r, struct task *t, uint64_t addr, uin
 	const struct model_space *s = model__space(r->m, t->space);
 	int err = 0;
 
-	if (!s || !r->k || (!r->exposures && !r->changes))
+	if (!s || !r->k)
 		return 0;
 	if (whole && s->users > 1)
 		return 0; /* a thread ends, the address space stays */
@@ -326,7 +326,7 @@ int outside__before_unmap(struct recorder *r, struct task *t, uint64_t addr, uin
 
 		if (!o || s->vmas[i].end <= addr || (!whole && s->vmas[i].addr >= addr + len))
 			continue;
-		if (o->exposed)
+		if (o->exposed || o->memory)
 			err = compare__object(r, o, true);
 		if (!err && r->changes)
 			err = mark_in_flight(r, t, o);

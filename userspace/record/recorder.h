@@ -116,7 +116,7 @@ struct object {
 	int fd;                /* our own read-only descriptor, pins the object; -1: none */
 	bool fd_is_dup;        /* shares the program's open file description: not kept */
 	bool device;
-	bool anon;             /* memfd, SysV, shared anonymous */
+	bool memory;           /* of shmem or hugetlbfs: its stores leave no trace of any kind */
 	bool exposed;          /* an outsider could or can write it */
 	bool stale;            /* saved pages may be out of date: save again at the next mmap */
 	bool gap_told;         /* EV_GAP hidden-stores was written */
