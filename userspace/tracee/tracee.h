@@ -87,8 +87,9 @@ int tracee__inject(pid_t tid, uint32_t nr, const uint64_t args[6], int64_t *ret)
  *  is at a new seccomp (entry) stop of the same call, ready to be continued. */
 int tracee__inject_at_entry(pid_t tid, uint32_t nr, const uint64_t args[6], int64_t *ret);
 
-/** At PTRACE_EVENT_EXEC: maps the bprec page, unmaps vDSO and vvar and hides them from the auxiliary vector.
- *  -ENOEXEC: the new image is not a 64-bit one. */
+/** At PTRACE_EVENT_EXEC: maps the bprec page, unmaps vDSO and vvar and hides them from the auxiliary vector. Afterwards the
+ *  thread is at the exit stop of execve, before the first instruction, with the registers as the kernel set them (rax: 0).
+ *  -ENOEXEC: the new image is not a 64-bit one; -EEXIST: it has something at TRACEE_PAGE_ADDR. */
 int tracee__prepare_exec(pid_t tid);
 /** Auxiliary vector as it stands on the stack (at the exec stop). *len in: size of buf; out: bytes. *addr: where it is. */
 int tracee__auxv(pid_t tid, void *buf, size_t *len, uint64_t *addr);
