@@ -86,13 +86,13 @@ def events(only=None, **changes):
     return made
 
 
-def everything(only=None, **changes):
+def everything(only=None, plain=False, **changes):
     """A builder with all sample events in two frames, and three pages."""
     b = Builder()
-    b.add_pages([page(i) for i in range(3)])
+    b.add_pages([page(i) for i in range(3)], plain=plain)
     made = events(only, **changes)
-    b.add_events(made[:10])
-    b.add_events(made[10:])
+    b.add_events(made[:10], plain=plain)
+    b.add_events(made[10:], plain=plain)
     return b
 
 
@@ -150,6 +150,9 @@ def good():
     yield "clone", cloned()
     yield "many-frames", many()
     yield "incomplete", incomplete()
+    b = everything(plain=True)
+    b.manifest = False
+    yield "plain-incomplete", b
     yield "torn-head", incomplete(55, 1)
     yield "torn-bytes", incomplete(57, 60)
     b = incomplete()

@@ -27,7 +27,7 @@ def build(folder):
     sources = ["tests/tools/print_trace.c", "userspace/util/err.c", "userspace/util/names.c"]
     for name in ("frame", "dir", "index", "reader", "reader_pages", "event_check", "event_body"):
         sources.append("userspace/trace/%s.c" % name)
-    subprocess.run([os.environ.get("CC", "gcc"), "-std=gnu11", "-D_GNU_SOURCE", "-O1", "-g", "-Iinclude", "-Iuserspace",
+    subprocess.run([os.environ.get("CC", "gcc"), "-std=gnu11", "-D_GNU_SOURCE", "-O1", "-g", "-Iinclude", "-iquote", "userspace",
                     "-fsanitize=address,undefined", "-fno-sanitize-recover=undefined", "-o", program, *sources, "-lzstd",
                     "-lxxhash", "-lJudy"], cwd=ROOT, check=True)
     return program
