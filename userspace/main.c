@@ -19,6 +19,8 @@
  *   cmd/record.c            bprec record
  *   cmd/check.c             bprec check
  *   cmd/probe.c             bprec probe
+ *   cmd/dump.c              bprec dump
+ *   cmd/ps.c                bprec ps
  *   cmd/trace.[ch]          opens a trace for commands
  *
  * The recorder
@@ -53,6 +55,14 @@
  *   tracee/memory.c         reads and writes its memory
  *   tracee/regs.c           its registers, extended state
  *   tracee/stop.[ch]        kinds of ptrace stops
+ *   tracee/launch.c         starts the command, seized
+ *   tracee/exec.c           makes a new image recordable
+ *   tracee/files.c          our descriptors for its files
+ *   tracee/inject.[ch]      injected system calls
+ *   tracee/maps.c           its mappings
+ *   tracee/pagemap.c        which pages are private copies
+ *   tracee/procfs.c         what /proc tells of it
+ *   tracee/signals.[ch]     signal state handed on
  *
  * The kernel side, loaded and read
  *   kern/kern.[ch]          an observation: open, tree, losses
@@ -79,9 +89,14 @@
  *   bpf/sys.bpf.h           declares programs of system calls
  *   bpf/tree.bpf.c          fork, exec, exit of insiders
  *   bpf/write.bpf.c         write family, sendfile, splice, copy_file_range
+ *   bpf/other.bpf.c         clone, MADV_REMOVE, aio, process_vm_writev
+ *   bpf/uring.bpf.c         requests of io_uring
  *
  * Live memory into the trace
  *   space/space.h           live memory into page store
+ *   space/file.c            pages of a file
+ *   space/memory.c          private pages of a tracee
+ *   space/runs.c            runs of page ids
  *
  * Who maps what, as a function of events
  *   model/model.[ch]        who maps what, from events
@@ -118,6 +133,9 @@
  *   sys/ioctl_table.c       ioctls that have a row
  *   sys/msg.c               msghdr and mmsghdr
  *   sys/new_nr.h            numbers newer than headers
+ *   sys/ioctl.h             private to ioctl files
+ *   sys/ioctl_nested.c      ioctls whose structs hold pointers
+ *   sys/scratch.c           which outputs go to scratch
  *
  * The only code that writes or reads a trace
  *   trace/writer.[ch]       events and pages into frames
@@ -152,6 +170,16 @@
  *   show/probe.[ch]         what probe found
  *   show/table.[ch]         aligned columns
  *   show/term.[ch]          colours, and text made safe
+ *   show/ps.[ch]            processes of a trace
+ *   show/dump.[ch]          what dump prints
+ *   show/dump_state.c       mappings and pages it prints
+ *   show/event.[ch]         decodes events of a trace
+ *   show/event_memory.c     events about objects, pages, mappings
+ *   show/event_outside.c    events about what is outside
+ *   show/event_program.c    events about the program
+ *   show/sink.h             where decoded records go
+ *   show/sink_json.c        one JSON object a line
+ *   show/sink_text.c        one line of text
  *
  * What this kernel and machine can do
  *   probe/probe.[ch]        table of facts, and run
@@ -173,6 +201,7 @@
  *   probe/ops_map.c         changes through mappings
  *   probe/ops_ring.c        changes by io_uring, aio
  *   probe/channels.[ch]     table of channels and filesystems
+ *   probe/settle.[ch]       decides one cell of it
  *
  * Helpers
  *   util/err.[ch]           text of the last error
