@@ -66,7 +66,7 @@ static __always_inline bool real_range(struct flight *f, __s64 ret)
 
 /* Emits the end of one change and remembers the object's new size. A call that failed may have changed a part of
  * what it announced (O_DIRECT): its range stays as it was. */
-static __always_inline void finish(struct flight *f, __s64 ret, __u32 hook)
+static __always_inline void finish(struct flight *f, __s64 ret)
 {
 	struct watch *w = watch_find(f->n.object);
 
@@ -80,34 +80,32 @@ static __always_inline void finish(struct flight *f, __s64 ret, __u32 hook)
 	f->n.type = KEV_END;
 	f->n.ns = 0;
 	f->n.ret = ret;
-	f->n.hook = hook;
 	emit(&f->n);
 	if (w)
 		w->size = object_size(f->n.object);
 }
 
-__noinline int flight_finish(struct flight *f, __s64 ret, __u32 hook)
+__noinline int flight_finish(struct flight *f, __s64 ret)
 {
 	if (f)
-		finish(f, ret, hook);
+		finish(f, ret);
 	return 0;
 }
 
 /* Announces, late, a change of an object that could not be known when the call began, and ends it. */
-__noinline int flight_late(struct flight *f, __s64 ret, __u32 hook)
+__noinline int flight_late(struct flight *f, __s64 ret)
 {
 	if (!f)
 		return 0;
 	f->n.aux = change_number(f->n.ns);
 	f->n.type = KEV_BEGIN;
-	f->n.hook = hook;
 	emit(&f->n);
-	finish(f, ret, hook);
+	finish(f, ret);
 	return 0;
 }
 
 /* The other parts of a call that changes several objects. */
-static __always_inline void end_slots(__u32 n, __s64 ret, __u32 hook)
+static __always_inline void end_slots(__u32 n, __s64 ret)
 {
 	struct flight_key key = { bpf_get_current_pid_tgid(), 0 };
 
@@ -118,11 +116,11 @@ static __always_inline void end_slots(__u32 n, __s64 ret, __u32 hook)
 			continue;
 		struct flight f = *kept;
 		bpf_map_delete_elem(&flights, &key);
-		flight_finish(&f, ret, hook);
+		flight_finish(&f, ret);
 	}
 }
 
-__noinline int flight_end(__s64 ret, __u32 hook)
+__noinline int flight_end(__s64 ret)
 {
 	struct flight_key key = { bpf_get_current_pid_tgid(), 0 };
 	struct flight *kept = bpf_map_lookup_elem(&flights, &key);
@@ -132,14 +130,21 @@ __noinline int flight_end(__s64 ret, __u32 hook)
 	struct flight f = *kept;
 	bpf_map_delete_elem(&flights, &key);
 	if (f.end == END_BY_FD)
-		return open_end(&f, ret, hook);
+		return open_end(&f, ret);
 	if (f.end == END_BY_SIZE)
-		return truncate_end(&f, ret, hook);
+		return truncate_end(&f, ret);
 	if (f.end == END_MAPPING)
-		return mapping_end(&f, ret, hook);
+		return mapping_end(&f, ret);
 	if (f.end == END_PROTECT)
-		return protect_end(&f, ret, hook);
-	flight_finish(&f, ret, hook);
-	end_slots(f.nslots, ret, hook);
+		return protect_end(&f, ret);
+	flight_finish(&f, ret);
+	end_slots(f.nslots, ret);
 	return 0;
+}
+
+/* The exit of every call that has nothing else to do there; attached to many tracepoints. */
+SEC("tracepoint/syscalls/sys_exit_write")
+int call_end(struct sys_exit *ctx)
+{
+	return flight_end(ctx->ret);
 }

@@ -138,12 +138,12 @@ static __always_inline void unmapped(__u64 addr, __u64 length, __u32 hook)
 }
 
 /* End of mmap and munmap: file is the object, nslots tells that something was unmapped. */
-__noinline int mapping_end(struct flight *f, __s64 ret, __u32 hook)
+__noinline int mapping_end(struct flight *f, __s64 ret)
 {
 	if (!f || (ret < 0 && ret > -4096))
 		return 0;
 	if (f->nslots)
-		unmapped(ret ?: f->n.offset, f->n.length, hook);
+		unmapped(ret ?: f->n.offset, f->n.length, f->n.hook);
 	if (!f->file || !watch_find(f->file))
 		return 0;
 	struct mapping m = {
@@ -152,11 +152,8 @@ __noinline int mapping_end(struct flight *f, __s64 ret, __u32 hook)
 		.start = ret,
 		.offset = f->n.offset,
 	};
-	return exposed(&m, f->n.length, ret, hook);
+	return exposed(&m, f->n.length, ret, f->n.hook);
 }
-
-SYS_EXIT_FLIGHT(mmap)
-SYS_EXIT_FLIGHT(munmap)
 
 /* The mapping at an address, after a call that made or changed it. */
 static __noinline int remapped(__u64 addr, bool is_new, __u32 hook)
@@ -208,12 +205,9 @@ SYS_ENTER(pkey_mprotect)
 	return protect(ctx->args[0], ctx->args[2], KHOOK_enter_pkey_mprotect);
 }
 
-__noinline int protect_end(struct flight *f, __s64 ret, __u32 hook)
+__noinline int protect_end(struct flight *f, __s64 ret)
 {
 	if (!f || ret)
 		return 0;
-	return remapped(f->n.offset, false, hook);
+	return remapped(f->n.offset, false, f->n.hook);
 }
-
-SYS_EXIT_FLIGHT(mprotect)
-SYS_EXIT_FLIGHT(pkey_mprotect)

@@ -221,16 +221,16 @@ int flight_begin(struct flight *f, __u64 slot);
 /** Announces a change whose end nobody sees; f as for flight_begin. */
 int flight_open(struct flight *f);
 /** Ends the current thread's call with this result, whatever its kind. */
-int flight_end(__s64 ret, __u32 hook);
+int flight_end(__s64 ret);
 /** Ends one change: emits KEV_END with the range that it really had. */
-int flight_finish(struct flight *f, __s64 ret, __u32 hook);
+int flight_finish(struct flight *f, __s64 ret);
 /** Emits KEV_BEGIN with f->n.ns, then KEV_END. */
-int flight_late(struct flight *f, __s64 ret, __u32 hook);
+int flight_late(struct flight *f, __s64 ret);
 /** What flight_end does for END_BY_FD, END_BY_SIZE, END_MAPPING and END_PROTECT. */
-int open_end(struct flight *f, __s64 ret, __u32 hook);
-int truncate_end(struct flight *f, __s64 ret, __u32 hook);
-int mapping_end(struct flight *f, __s64 ret, __u32 hook);
-int protect_end(struct flight *f, __s64 ret, __u32 hook);
+int open_end(struct flight *f, __s64 ret);
+int truncate_end(struct flight *f, __s64 ret);
+int mapping_end(struct flight *f, __s64 ret);
+int protect_end(struct flight *f, __s64 ret);
 /** Notes that the current process holds (HOLDS_*) a watched object. */
 int holder_add(__u32 flags, __u32 hook);
 /** A mapping of the current process. */

@@ -43,11 +43,11 @@ struct aio_request {
 };
 
 /* Part `slot` of a call changes a range of what a descriptor leads to. 1: it is watched, 0: not. */
-static __noinline int part(__u32 fd, struct flight *f, __u32 slot)
+__noinline int part(__u32 fd, struct flight *f, __u32 slot)
 {
 	struct target t = {};
 
-	if (fd_target(fd, &t) != TARGET_WATCHED)
+	if (!f || fd_target(fd, &t) != TARGET_WATCHED)
 		return 0;
 	f->n.object = t.object;
 	f->n.flags = 0;
@@ -131,7 +131,7 @@ SYS_ENTER(madvise)
 }
 
 /* One request of an io_submit. 1: it changes a watched object. */
-static __noinline int aio_part(__u64 request, __u32 slot)
+__noinline int aio_part(__u64 request, __u32 slot)
 {
 	struct flight f = { .n = { .channel = CH_AIO, .hook = KHOOK_enter_io_submit } };
 	struct aio_request r = {};
@@ -158,10 +158,6 @@ SYS_ENTER(io_submit)
 	}
 	return 0;
 }
-
-SYS_EXIT_FLIGHT(ioctl)
-SYS_EXIT_FLIGHT(madvise)
-SYS_EXIT_FLIGHT(io_submit)
 
 /* An outsider writes the memory of an insider. The pid is taken as one of the initial namespace; a thread's id other than
  * its process's isn't recognised. */

@@ -75,17 +75,18 @@ static long truncated(void *map, const __u64 *key, struct watch *w, struct fligh
 
 	if (now == old || now != call->n.length)
 		return 0;
-	struct flight f = { .n = { .object = object, .ns = call->n.ns } };
+	struct flight f = { .n = call->n };
+	f.n.object = object;
 	truncate_range(&f.n, old, now);
-	flight_late(&f, 0, KHOOK_exit_truncate);
+	flight_late(&f, 0);
 	return 0;
 }
 
-__noinline int truncate_end(struct flight *f, __s64 ret, __u32 hook)
+__noinline int truncate_end(struct flight *f, __s64 ret)
 {
 	if (!f || ret < 0)
 		return 0;
-	struct flight call = { .n = { .ns = f->n.ns, .length = f->n.length } };
+	struct flight call = *f;
 	bpf_for_each_map_elem(&watched, truncated, &call, 0);
 	return 0;
 }
@@ -124,7 +125,7 @@ SYS_ENTER(creat)
 	return open_begin(O_TRUNC, KHOOK_enter_creat);
 }
 
-__noinline int open_end(struct flight *call, __s64 ret, __u32 hook)
+__noinline int open_end(struct flight *call, __s64 ret)
 {
 	struct target t = {};
 
@@ -137,47 +138,26 @@ __noinline int open_end(struct flight *call, __s64 ret, __u32 hook)
 		.n = {
 			.object = t.object,
 			.ns = call->n.ns,
+			.hook = call->n.hook,
 			.length = TO_END,
 			.channel = CH_OPEN_TRUNC,
 			.flags = KEVF_SHRINK,
 		},
 	};
-	return flight_late(&f, 0, hook);
+	return flight_late(&f, 0);
 }
 
 /* A call of the open family is over: the end of an O_TRUNC, and a new writable descriptor. */
-static __noinline int opened(__s64 ret, __u32 hook)
+SEC("tracepoint/syscalls/sys_exit_openat")
+int open_done(struct sys_exit *ctx)
 {
 	struct target t = {};
 
-	flight_end(ret, hook);
-	if (ret < 0 || fd_target(ret, &t) != TARGET_WATCHED)
+	flight_end(ctx->ret);
+	if (ctx->ret < 0 || fd_target(ctx->ret, &t) != TARGET_WATCHED)
 		return 0;
-	struct note n = { .type = KEV_OPENED, .object = t.object, .aux = ret, .hook = hook };
-	holder_add(HOLDS_FD, hook);
+	struct note n = { .type = KEV_OPENED, .object = t.object, .aux = ctx->ret };
+	n.hook = KHOOK_exit_openat;
+	holder_add(HOLDS_FD, n.hook);
 	return emit(&n);
 }
-
-SYS_EXIT(open)
-{
-	return opened(ctx->ret, KHOOK_exit_open);
-}
-
-SYS_EXIT(openat)
-{
-	return opened(ctx->ret, KHOOK_exit_openat);
-}
-
-SYS_EXIT(openat2)
-{
-	return opened(ctx->ret, KHOOK_exit_openat2);
-}
-
-SYS_EXIT(creat)
-{
-	return opened(ctx->ret, KHOOK_exit_creat);
-}
-
-SYS_EXIT_FLIGHT(fallocate)
-SYS_EXIT_FLIGHT(ftruncate)
-SYS_EXIT_FLIGHT(truncate)

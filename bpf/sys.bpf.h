@@ -15,11 +15,4 @@
 	SEC("tracepoint/syscalls/sys_exit_" #call) \
 	int exit_##call(struct sys_exit *ctx)
 
-/** The exit program of a call that ends the flight its entry began. */
-#define SYS_EXIT_FLIGHT(call)                                   \
-	SYS_EXIT(call)                                          \
-	{                                                       \
-		return flight_end(ctx->ret, KHOOK_exit_##call); \
-	}
-
 #endif

@@ -61,7 +61,7 @@ int BPF_PROG(tree_exit, struct task_struct *task)
 	__u32 tgid = task->tgid;
 
 	/* a thread that dies inside a call: there is no sys_exit if it was killed by an oops or by exit itself */
-	flight_end(-EINTR, KHOOK_tree_exit);
+	flight_end(-EINTR);
 	if (task->signal->live.counter != 0)
 		return 0;
 	if (bpf_map_lookup_elem(&holders, &tgid)) {

@@ -130,7 +130,7 @@ static __noinline int complete_fixed(struct flight *f, __u64 file, __s64 res)
 		return 0;
 	if (f->end != END_AS_BEGUN && f->end != END_GIVEN_POS)
 		f->n.flags |= KEVF_RANGE_UNKNOWN;
-	return flight_late(f, res, KHOOK_uring_complete);
+	return flight_late(f, res);
 }
 
 /* open: with O_TRUNC or not isn't asked; a new writable descriptor, and a size of 0, tell. */
@@ -145,7 +145,7 @@ static __noinline int complete_open(struct flight *f, __s64 res)
 	holder_add(HOLDS_FD, n.hook);
 	struct watch *w = watch_find(t.object);
 	if (w && w->size && !object_size(t.object))
-		open_end(f, res, n.hook);
+		open_end(f, res);
 	return emit(&n);
 }
 
@@ -162,7 +162,7 @@ static __noinline int complete(struct io_kiocb *req, __s64 res)
 		return complete_open(&f, res);
 	if (!f.n.object)
 		return complete_fixed(&f, (__u64)BPF_CORE_READ(req, file), res);
-	return flight_finish(&f, res, KHOOK_uring_complete);
+	return flight_finish(&f, res);
 }
 
 /* Arguments: (ctx, req, cqe) from 6.13 or so; (ctx, req, user_data, res, ...) from 5.19; before that no request. */

@@ -204,12 +204,3 @@ SYS_ENTER(copy_file_range)
 	user_offset(&r, ctx->args[3]);
 	return write_fd(ctx->args[2], &r);
 }
-
-SYS_EXIT_FLIGHT(write)
-SYS_EXIT_FLIGHT(pwrite64)
-SYS_EXIT_FLIGHT(writev)
-SYS_EXIT_FLIGHT(pwritev)
-SYS_EXIT_FLIGHT(pwritev2)
-SYS_EXIT_FLIGHT(sendfile64)
-SYS_EXIT_FLIGHT(splice)
-SYS_EXIT_FLIGHT(copy_file_range)

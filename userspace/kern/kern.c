@@ -151,16 +151,19 @@ size_t kern__losses(struct kern *k, struct kern_loss *out, size_t max)
 	size_t n = 0;
 
 	for (uint32_t i = 0; values && i < KHOOK_MAX * LOSS_MAX; i++) {
-		const struct kern_hook *h = &k->hooks[i / LOSS_MAX];
+		uint32_t hook = i / LOSS_MAX;
 		enum loss_kind kind = i % LOSS_MAX;
-		uint64_t count = kind == LOSS_RECURSION ? recursion_misses(k->progs[i / LOSS_MAX])
-							: loss_count(map, i, values, ncpu);
+		uint64_t count = 0;
+		if (kind != LOSS_RECURSION)
+			count = loss_count(map, i, values, ncpu);
+		else if (!k->shares[hook])
+			count = recursion_misses(k->progs[hook]);
 		if (count && n < max)
 			out[n++] = (struct kern_loss){
 				.kind = kind,
-				.channel = only_channel(h->serves),
+				.channel = only_channel(k->hooks[hook].serves),
 				.count = count,
-				.hook = h->name,
+				.hook = k->hooks[hook].name,
 			};
 	}
 	free(values);

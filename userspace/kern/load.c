@@ -18,7 +18,7 @@
 
 #include "bprec.skel.h" /* after the types that it uses */
 
-#define HOOK_ROW(prog, section, channels) [KHOOK_##prog] = { #prog, section, channels },
+#define HOOK_ROW(id, program, place, channels) [KHOOK_##id] = { #program, place, channels },
 static const struct {
 	const char *prog, *name, *serves;
 } hook_table[KHOOK_MAX] = { BPREC_KHOOKS(HOOK_ROW) };
@@ -85,6 +85,26 @@ static void choose_uring(struct kern *k)
 		sqe->serves = "";
 }
 
+/* First hook of the program of hook i. */
+static int program_owner(int i)
+{
+	int first = 0;
+
+	while (strcmp(hook_table[first].prog, hook_table[i].prog))
+		first++;
+	return first;
+}
+
+/* Whether the program of hook i is wanted, for this hook or another. */
+static bool program_wanted(const struct kern *k, int i)
+{
+	for (int j = 0; j < KHOOK_MAX; j++)
+		if (k->hooks[j].state == HOOK_ATTACHED &&
+		    !strcmp(hook_table[j].prog, hook_table[i].prog))
+			return true;
+	return false;
+}
+
 /* Opens an object with the programs whose hooks are wanted (only: one hook, or -1). */
 static struct bprec_bpf *open_object(const struct kern *k, const struct kern_opts *opts,
 				     const struct btf *btf, int only)
@@ -101,7 +121,8 @@ static struct bprec_bpf *open_object(const struct kern *k, const struct kern_opt
 	for (int i = 0; i < KHOOK_MAX; i++) {
 		struct bpf_program *p =
 			bpf_object__find_program_by_name(skel->obj, hook_table[i].prog);
-		bool on = k->hooks[i].state == HOOK_ATTACHED && (only < 0 || only == i);
+		bool on = program_wanted(k, i) &&
+			  (only < 0 || program_owner(only) == program_owner(i));
 		if (p)
 			bpf_program__set_autoload(p, on);
 	}
@@ -111,15 +132,17 @@ static struct bprec_bpf *open_object(const struct kern *k, const struct kern_opt
 /* Loads each wanted program alone; those that are refused are marked. Returns how many. */
 static int try_each(struct kern *k, const struct kern_opts *opts, const struct btf *btf)
 {
-	int refused = 0;
+	int refused = 0, answers[KHOOK_MAX] = { 0 };
 
 	for (int i = 0; i < KHOOK_MAX; i++) {
-		if (k->hooks[i].state != HOOK_ATTACHED)
-			continue;
-		struct bprec_bpf *skel = open_object(k, opts, btf, i);
-		int err = skel ? bprec_bpf__load(skel) : -errno;
-		bprec_bpf__destroy(skel);
-		if (err) {
+		int owner = program_owner(i);
+		if (owner == i && program_wanted(k, i)) {
+			struct bprec_bpf *skel = open_object(k, opts, btf, i);
+			answers[i] = skel ? bprec_bpf__load(skel) : -errno;
+			bprec_bpf__destroy(skel);
+		}
+		int err = answers[owner];
+		if (err && k->hooks[i].state == HOOK_ATTACHED) {
 			k->hooks[i].state = HOOK_FAILED;
 			k->hooks[i].error = -err;
 			refused++;
@@ -160,8 +183,10 @@ int kern_load(struct kern *k, const struct kern_opts *opts)
 	btf__free(btf);
 	if (err)
 		return err;
-	for (int i = 0; i < KHOOK_MAX; i++)
+	for (int i = 0; i < KHOOK_MAX; i++) {
 		k->progs[i] = bpf_object__find_program_by_name(k->skel->obj, hook_table[i].prog);
+		k->shares[i] = program_owner(i) != i;
+	}
 	return 0;
 }
 

@@ -23,9 +23,10 @@ struct ring {
 struct kern {
 	struct bprec_bpf *skel;
 	struct kern_hook hooks[KHOOK_MAX];
-	struct bpf_program *progs[KHOOK_MAX];
-	struct bpf_link *links[KHOOK_MAX]; /* NULL: not attached, or not a hook that is */
-	int perf_fds[KHOOK_MAX];	   /* perf events of classic tracepoints; -1: none */
+	struct bpf_program *progs[KHOOK_MAX]; /* NULL: there is none */
+	bool shares[KHOOK_MAX];		      /* the program is that of an earlier hook, too */
+	struct bpf_link *links[KHOOK_MAX];    /* NULL: not attached, or not a hook that is */
+	int perf_fds[KHOOK_MAX];	      /* perf events of classic tracepoints; -1: none */
 	struct ring ring;
 	int keeper_pipe; /* write end; its closing ends the keeper. -1: none */
 	int tracefs;	 /* directory, only during kern__open; -1: none */
