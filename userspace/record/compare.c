@@ -16,9 +16,11 @@
 #include <utlist.h>
 
 #include "record/emit.h"
+#include "record/events.h"
 #include "record/exposure.h"
 #include "record/insiders.h"
 #include "record/object.h"
+#include "record/outside.h"
 #include "record/who.h"
 #include "space/space.h"
 
@@ -98,12 +100,13 @@ int compare__change(struct recorder *r, struct object *o, uint64_t first, uint64
 		    struct ev_change *ev)
 {
 	struct looked l = { .first_event = ~0ull, .size = object__size(o) };
+	const bool readable = o->fd >= 0 && !(ev->flags & CHANGE_IN_FLIGHT);
 	int err = 0;
 
-	if (o->fd >= 0)
+	if (readable)
 		err = object__each_saved(o, first, n, compare_part, r, &l);
-	ev->saved_ns = o->fd >= 0 ? now_ns() : 0;
-	ev->flags |= o->fd >= 0 ? CHANGE_SAVED : 0;
+	ev->saved_ns = readable ? now_ns() : 0;
+	ev->flags |= readable ? CHANGE_SAVED : 0;
 	ev->new_size = l.size;
 	ev->pages = insiders__mapped_pages(r, o, first, n, &first);
 	ev->pages_changed = l.diffs.n;
@@ -180,21 +183,49 @@ static bool attribute(struct recorder *r, struct object *o, uint64_t page, bool 
 	return true;
 }
 
-/** Is a call under way or not yet written down that explains this page? */
-static bool explained(struct recorder *r, const struct object *o, uint64_t page)
+static bool is_of(const struct kevent *ke, const struct object *o)
+{
+	return ke->inode == o->inode && ke->dev == o->dev;
+}
+
+static bool covers(uint64_t offset, uint64_t length, bool all, uint64_t page)
 {
 	const uint64_t at = page * BPREC_PAGE_SIZE;
+
+	return all || length == ~0ull || (at + BPREC_PAGE_SIZE > offset && at < offset + length);
+}
+
+/** Is a call under way, or not yet written down, or still in the queue, that explains this page? */
+static bool explained(struct recorder *r, const struct object *o, uint64_t page)
+{
 	const struct change *c;
 
-	LL_FOREACH(r->changes, c) {
-		if (c->ke.inode != o->inode || c->ke.dev != o->dev)
-			continue;
-		if (c->flags & CHANGE_RANGE_UNKNOWN || c->length == ~0ull)
+	LL_FOREACH(r->changes, c)
+		if (is_of(&c->ke, o) &&
+		    covers(c->offset, c->length, c->flags & CHANGE_RANGE_UNKNOWN, page))
 			return true;
-		if (at + BPREC_PAGE_SIZE > c->offset && at < c->offset + c->length)
+	for (size_t i = r->kq_at; i < r->kq_n; i++) {
+		const struct kevent *ke = &r->kq[i];
+
+		if ((ke->type == KEV_BEGIN || ke->type == KEV_END) && is_of(ke, o) &&
+		    covers(ke->offset, ke->length, ke->flags & KEVF_RANGE_UNKNOWN, page))
 			return true;
 	}
 	return false;
+}
+
+/** The contents were read after the events that the queue still holds: faults among them are noted now. */
+static int note_queued_faults(struct recorder *r, struct object *o)
+{
+	int err = events__drain(r);
+
+	for (size_t i = r->kq_at; i < r->kq_n && !err; i++) {
+		const struct kevent ke = r->kq[i];
+
+		if ((ke.type == KEV_FAULT || ke.type == KEV_DIRTY) && is_of(&ke, o))
+			err = outside__event(r, &ke);
+	}
+	return err;
 }
 
 /** Leaves out the differences that a known call explains: they are written with that change. */
@@ -203,7 +234,7 @@ static void drop_explained(struct recorder *r, const struct object *o, struct sp
 	size_t n = 0;
 
 	for (size_t i = 0; i < d->n; i++)
-		if (!r->changes || !explained(r, o, d->v[i].index))
+		if (!explained(r, o, d->v[i].index))
 			d->v[n++] = d->v[i];
 	d->n = n;
 }
@@ -252,6 +283,17 @@ static int write_looked(struct recorder *r, struct object *o, struct looked *l, 
 	return err ? err : emit(r, EV_COMPARE, NULL, &ev, sizeof(ev), NULL, 0);
 }
 
+/** Reading an object that is being written may wait for the writer's locks: the change is marked in place of that. */
+static bool in_flight(struct recorder *r, const struct object *o)
+{
+	const struct change *c;
+
+	LL_FOREACH(r->changes, c)
+		if (!c->ended && is_of(&c->ke, o))
+			return true;
+	return false;
+}
+
 int compare__object(struct recorder *r, struct object *o, bool final)
 {
 	struct looked l = { .first_event = ~0ull };
@@ -259,13 +301,15 @@ int compare__object(struct recorder *r, struct object *o, bool final)
 	uint64_t first, n, now;
 	int err;
 
-	if (o->fd < 0 || !o->nsaved || (!final && begin < o->next_look_ns))
+	if (o->fd < 0 || !o->nsaved || (!final && begin < o->next_look_ns) || in_flight(r, o))
 		return 0;
 	n = insiders__mapped_pages(r, o, 0, ~0ull, &first);
 	if (!n)
 		return 0;
 	err = object__each_saved(o, first, n, compare_part, r, &l);
 	now = now_ns();
+	if (!err && l.diffs.n)
+		err = note_queued_faults(r, o);
 	drop_explained(r, o, &l.diffs);
 	if (!err)
 		err = write_looked(r, o, &l, now);

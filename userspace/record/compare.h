@@ -9,7 +9,8 @@
  *  and EV_PAGES and EV_CHANGE for what differs. 0 or -errno. */
 int compare__object(struct recorder *r, struct object *o, bool final);
 /** Saves what a known change has done to saved pages in [first, first + n) and writes the EV_CHANGE. ev has all fields but
- *  pages_changed, pages_event, saved_ns, new_size and the insiders. 0 or -errno. */
+ *  pages_changed, pages_event, saved_ns, new_size and the insiders. With CHANGE_IN_FLIGHT nothing is read: that could wait for
+ *  the writer. 0 or -errno. */
 int compare__change(struct recorder *r, struct object *o, uint64_t first, uint64_t n, struct ev_change *ev);
 /** An insider's call changed the object: saves its pages (EV_PAGES, EV_OBJECT_WRITE). 0 or -errno. */
 int compare__insider(struct recorder *r, struct object *o, const struct kevent *ke);
