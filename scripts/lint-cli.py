@@ -148,6 +148,8 @@ def main():
     names = run(bprec, "help", "--list").split()
     if not names:
         sys.exit("%s help --list names no command" % bprec)
+    if len(set(names)) < len(names):
+        problems.append("a command is twice in the table: " + " ".join(names))
     commands = [Command(bprec, n) for n in names]
     path = os.path.dirname(bprec) + ":" + os.environ["PATH"]
     for c in commands:

@@ -8,8 +8,6 @@ const struct cmd *const commands[] = {
 	&cmd_dump,
 	&cmd_ps,
 	&cmd_probe,
-	&cmd_dump,
-	&cmd_ps,
 	&cmd_help,
 	NULL,
 };
