@@ -100,9 +100,11 @@ static void text_bytes(struct sink *s, const char *field, const void *v, size_t 
 	free(safe);
 }
 
-/** One argument or result: small numbers as such, the rest as addresses. */
+/** One argument or result: small numbers as such (also negative ones of 32 bits, as AT_FDCWD), the rest as addresses. */
 static void value(struct sink *s, int64_t v)
 {
+	if (v > 0xfffff000 && v <= 0xffffffff)
+		v = (int32_t)v;
 	if (v > -4096 && v < 65536)
 		fprintf(s->o->out, "%" PRId64, v);
 	else
