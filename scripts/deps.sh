@@ -66,7 +66,7 @@ while read -r group package _; do
     case $groups in *" $group "*) ;; *) continue ;; esac
     command=${package#*:}
     [ "$command" != "$package" ] && command -v "$command" >/dev/null && continue
-    wanted+=("${package%%:*}")
+    case " ${wanted[*]} " in *" ${package%%:*} "*) ;; *) wanted+=("${package%%:*}") ;; esac
 done <<<"$(grep . <<<"$list")"
 [ ${#wanted[@]} = 0 ] && exit 0
 
