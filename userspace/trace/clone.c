@@ -17,6 +17,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "trace/writer.h"
 #include "trace/writer_impl.h"
 #include "util/err.h"
 

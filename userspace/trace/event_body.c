@@ -10,9 +10,9 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "trace/error.h"
 #include "trace/event_check.h"
 #include "trace/hash.h"
-#include "trace/reader.h"
 #include "util/err.h"
 
 /* One event: its fixed part, its variable part and what came before. */

@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <inttypes.h>
 
-#include "trace/reader.h"
+#include "trace/error.h"
 #include "util/err.h"
 
 bool event_check__knows(const void *set, uint32_t id)

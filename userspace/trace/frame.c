@@ -4,8 +4,8 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "trace/error.h"
 #include "trace/hash.h"
-#include "trace/reader.h"
 #include "util/err.h"
 
 const char *trace_file_name(enum trace_file file)

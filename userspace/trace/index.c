@@ -15,9 +15,9 @@
 #include <unistd.h>
 #include <zstd.h>
 
+#include "trace/error.h"
 #include "trace/dir.h"
 #include "trace/frame.h"
-#include "trace/reader.h"
 #include "util/err.h"
 
 int source__open(struct source *s, int dirfd, enum trace_file file, const uint8_t *want_id,

@@ -9,17 +9,7 @@
 #include <stdint.h>
 
 #include "bprec/format.h"
-
-/** What is wrong with a trace. Negative values of these are returned, beside -errno of system calls (all below 4096). */
-enum trace_error {
-	TRACE_E_NOT_A_TRACE = 5000, /* no such files, or their magic is another */
-	TRACE_E_VERSION,	    /* format version unknown */
-	TRACE_E_DAMAGED,	    /* a checksum, length or number is wrong */
-	TRACE_E_FOREIGN,	    /* a file belongs to another trace */
-	TRACE_E_MANIFEST,	    /* the manifest doesn't fit the files */
-	TRACE_E_EVENT,		    /* an event contradicts itself or an earlier one */
-	TRACE_E_REFERENCE, /* an event refers to a page, object or event that isn't there */
-};
+#include "trace/error.h"
 
 /** A trace being read. Opaque. */
 struct reader;
@@ -40,8 +30,9 @@ const struct manifest *reader__manifest(const struct reader *r);
 const char *reader__dir(const struct reader *r);
 /** Bytes of an incomplete last frame that were not read (0 in a complete trace). */
 uint64_t reader__torn_bytes(const struct reader *r);
-/** Number of events and pages that can be read. */
+/** Number of events that can be read. */
 uint64_t reader__events(const struct reader *r);
+/** Number of pages that can be read: the highest page id. */
 uint64_t reader__pages(const struct reader *r);
 
 /** Next event in order; *ret_ev is valid until the next call, *ret_no its number. Checks the header, the sizes of the

@@ -5,7 +5,6 @@
 
 #include "trace/event_check.h"
 #include "trace/index.h"
-#include "trace/reader.h"
 #include "util/err.h"
 
 /** Frames of pages that are kept decompressed. */

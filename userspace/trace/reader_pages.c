@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "trace/dir.h"
+#include "trace/reader.h"
 #include "trace/reader_impl.h"
 
 int reader__index_frame(void *ctx, const struct frame_pos *pos, const struct frame_header *h)

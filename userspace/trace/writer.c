@@ -17,7 +17,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "trace/reader.h"
 #include "trace/writer_impl.h"
 #include "util/err.h"
 

@@ -8,7 +8,6 @@
 #include "trace/pages.h"
 #include "trace/queue.h"
 #include "trace/sink.h"
-#include "trace/writer.h"
 
 /** A frame that is being filled. */
 struct batch {
