@@ -65,7 +65,8 @@ typedef struct {
 
 /* Tasks */
 struct thread_info {
-	__u32 status; /* TS_COMPAT is 2 */
+	unsigned long flags; /* TIF_ADDR32 is bit 29 */
+	__u32 status;	     /* TS_COMPAT is 2 */
 };
 struct cred {
 	kuid_t uid;
@@ -192,7 +193,8 @@ struct folio___order {
 	unsigned char _folio_order;
 };
 struct pt_regs {
-	unsigned long ip;
+	unsigned long bx, cx, dx, si, di, bp;
+	unsigned long orig_ax; /* number of the call */
 };
 
 /* io_uring */

@@ -9,6 +9,13 @@
 
 struct kiter_args iter_args;
 
+/* Passes every task of a whole list, to find 32-bit processes too. */
+static __always_inline void compat_task(struct task_struct *task)
+{
+	if (BPF_CORE_READ(task, thread_info.flags) & TIF_ADDR32)
+		compat.seen = 1;
+}
+
 SEC("iter/task")
 int iter_tree_add(struct bpf_iter__task *ctx)
 {
@@ -18,6 +25,7 @@ int iter_tree_add(struct bpf_iter__task *ctx)
 		return 0;
 	__u32 tgid = BPF_CORE_READ(task, tgid);
 	__u64 signal = (__u64)BPF_CORE_READ(task, signal);
+	compat_task(task);
 	if (tgid != iter_args.pid)
 		return 0;
 	if (bpf_map_update_elem(&tree, &tgid, &signal, BPF_ANY))

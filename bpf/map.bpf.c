@@ -22,6 +22,7 @@ static long look(struct task_struct *task, struct vm_area_struct *vma, struct ma
 {
 	m->object = (__u64)BPF_CORE_READ(vma, vm_file, f_mapping);
 	m->start = BPF_CORE_READ(vma, vm_start);
+	m->end = BPF_CORE_READ(vma, vm_end);
 	m->flags = BPF_CORE_READ(vma, vm_flags);
 	m->offset = BPF_CORE_READ(vma, vm_pgoff) << 12;
 	return 0;
@@ -87,17 +88,17 @@ static __noinline int exposed(const struct mapping *m, __u64 length, __u64 addr,
 	return emit(&n);
 }
 
-SYS_ENTER(mmap)
+__noinline int map_begin(__u32 fd, __u64 offset, __u64 length, __u32 prot, __u32 flags)
 {
-	__u32 flags = ctx->args[3], type = flags & MAP_TYPE;
+	__u32 type = flags & MAP_TYPE;
 	bool over = flags & MAP_FIXED && is_holder();
 	struct flight f = { .end = END_MAPPING, .nslots = over };
-	__u64 file = flags & MAP_ANONYMOUS ? 0 : fd_file(ctx->args[4]);
+	__u64 file = flags & MAP_ANONYMOUS ? 0 : fd_file(fd);
 	__u64 object = file_object(file);
 	struct file *fp = (void *)file;
 
 	if (object && is_insider())
-		watch(object, ctx->args[5], ctx->args[1], 0, KHOOK_enter_mmap);
+		watch(object, offset, length, 0, KHOOK_enter_mmap);
 	if (type != MAP_SHARED && type != MAP_SHARED_VALIDATE)
 		object = 0;
 	if (object && !(BPF_CORE_READ(fp, f_mode) & FMODE_WRITE))
@@ -105,28 +106,39 @@ SYS_ENTER(mmap)
 	if (!object && !over)
 		return 0;
 	f.n.hook = KHOOK_enter_mmap;
-	f.n.ret = ctx->args[2] & PROT_WRITE ? VM_WRITE : 0;
-	f.n.offset = ctx->args[5];
-	f.n.length = ctx->args[1];
+	f.n.ret = prot & PROT_WRITE ? VM_WRITE : 0;
+	f.n.offset = offset;
+	f.n.length = length;
 	f.file = object;
 	return flight_begin(&f, 0);
 }
 
-/* munmap: the object can only be told while it is mapped. */
-SYS_ENTER(munmap)
+SYS_ENTER(mmap)
+{
+	return map_begin(ctx->args[4], ctx->args[5], ctx->args[1], ctx->args[2], ctx->args[3]);
+}
+
+/* The object can only be told while it is mapped; a mapping that exposes nothing doesn't matter. */
+__noinline int unmap_begin(__u64 addr, __u64 length)
 {
 	struct flight f = { .end = END_MAPPING, .nslots = 1 };
 	struct mapping m = {};
 
 	if (!is_holder())
 		return 0;
-	if (mapping_at(ctx->args[0], &m, KHOOK_enter_munmap) > 0 && m.object &&
-	    !mapping_exposes(&m))
+	/* one call can unmap several mappings: the first one tells only if it is all that goes */
+	if (mapping_at(addr, &m, KHOOK_enter_munmap) > 0 && !mapping_exposes(&m) &&
+	    addr + length <= m.end)
 		return 0;
 	f.n.hook = KHOOK_enter_munmap;
-	f.n.offset = ctx->args[0];
-	f.n.length = ctx->args[1];
+	f.n.offset = addr;
+	f.n.length = length;
 	return flight_begin(&f, 0);
+}
+
+SYS_ENTER(munmap)
+{
+	return unmap_begin(ctx->args[0], ctx->args[1]);
 }
 
 /* What was at an address is no longer; the object isn't told where it is one of several. */
@@ -156,7 +168,7 @@ __noinline int mapping_end(struct flight *f, __s64 ret)
 }
 
 /* The mapping at an address, after a call that made or changed it. */
-static __noinline int remapped(__u64 addr, bool is_new, __u32 hook)
+__noinline int remapped(__u64 addr, bool is_new, __u32 hook)
 {
 	struct mapping m = {};
 	int found = mapping_at(addr, &m, hook);
@@ -184,7 +196,7 @@ SYS_EXIT(mremap)
 }
 
 /* mprotect: only what becomes writable matters; the address is kept in `offset`. */
-static __always_inline int protect(__u64 addr, __u64 prot, __u32 hook)
+__noinline int protect_begin(__u64 addr, __u64 prot, __u32 hook)
 {
 	struct flight f = { .end = END_PROTECT };
 
@@ -197,12 +209,12 @@ static __always_inline int protect(__u64 addr, __u64 prot, __u32 hook)
 
 SYS_ENTER(mprotect)
 {
-	return protect(ctx->args[0], ctx->args[2], KHOOK_enter_mprotect);
+	return protect_begin(ctx->args[0], ctx->args[2], KHOOK_enter_mprotect);
 }
 
 SYS_ENTER(pkey_mprotect)
 {
-	return protect(ctx->args[0], ctx->args[2], KHOOK_enter_pkey_mprotect);
+	return protect_begin(ctx->args[0], ctx->args[2], KHOOK_enter_pkey_mprotect);
 }
 
 __noinline int protect_end(struct flight *f, __s64 ret)

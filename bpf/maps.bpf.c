@@ -12,4 +12,6 @@ struct losses_map losses SEC(".maps");
 const volatile __u32 own_tgid = 0;
 const volatile __u32 uring_complete_args = 0;
 
+struct kcompat compat;
+
 char LICENSE[] SEC("license") = "GPL";

@@ -129,6 +129,9 @@ extern struct losses_map losses SEC(".maps");
 /** Set by userspace before loading: the recorder's own process, and the number of arguments of io_uring_complete. */
 extern const volatile __u32 own_tgid;
 extern const volatile __u32 uring_complete_args;
+/** What is known of 32-bit processes. */
+extern struct kcompat compat;
+enum { TIF_ADDR32 = 1 << 29 };
 
 /** A kernel pointer as a number: the verifier lets no typed pointer into a global function. */
 static __always_inline __u64 as_number(const void *pointer)
@@ -226,6 +229,8 @@ int flight_end(__s64 ret);
 int flight_finish(struct flight *f, __s64 ret);
 /** Emits KEV_BEGIN with f->n.ns, then KEV_END. */
 int flight_late(struct flight *f, __s64 ret);
+/** Notes that the current process is a 32-bit one, if it is. */
+int compat_exec(void);
 /** What flight_end does for END_BY_FD, END_BY_SIZE, END_MAPPING and END_PROTECT. */
 int open_end(struct flight *f, __s64 ret);
 int truncate_end(struct flight *f, __s64 ret);
@@ -235,9 +240,10 @@ int protect_end(struct flight *f, __s64 ret);
 int holder_add(__u32 flags, __u32 hook);
 /** A mapping of the current process. */
 struct mapping {
-	__u64 object;	    /* address of the address_space, 0: not of a file */
-	__u64 start, flags; /* address, VM_* */
-	__u64 offset;	    /* in the object, of start */
+	__u64 object;	  /* address of the address_space, 0: not of a file */
+	__u64 start, end; /* addresses */
+	__u64 flags;	  /* VM_* */
+	__u64 offset;	  /* in the object, of start */
 };
 /** Finds the mapping at an address of the current process. 1: found, 0: there is none, -1: the lock was busy (counted). */
 int mapping_at(__u64 addr, struct mapping *ret, __u32 hook);

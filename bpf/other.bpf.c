@@ -97,28 +97,31 @@ static __noinline int dedupe(__u64 arg)
 	return 0;
 }
 
-SYS_ENTER(ioctl)
+__noinline int ioctl_begin(__u32 fd, __u32 cmd, __u64 arg)
 {
 	struct flight f = { .n = { .channel = CH_CLONE, .hook = KHOOK_enter_ioctl } };
-	__u32 cmd = ctx->args[1];
 
 	if (cmd == FICLONERANGE)
-		return clone_range(ctx->args[0], ctx->args[2]);
+		return clone_range(fd, arg);
 	if (cmd == FIDEDUPERANGE)
-		return dedupe(ctx->args[2]);
+		return dedupe(arg);
 	if (cmd != FICLONE)
 		return 0;
 	f.n.length = TO_END;
-	return part(ctx->args[0], &f, 0);
+	return part(fd, &f, 0);
 }
 
-SYS_ENTER(madvise)
+SYS_ENTER(ioctl)
+{
+	return ioctl_begin(ctx->args[0], ctx->args[1], ctx->args[2]);
+}
+
+__noinline int madvise_begin(__u64 addr, __u64 length, __u32 advice)
 {
 	struct flight f = { .n = { .channel = CH_MADVISE_REMOVE, .hook = KHOOK_enter_madvise } };
-	__u64 addr = ctx->args[0];
 	struct mapping m = {};
 
-	if ((__u32)ctx->args[2] != MADV_REMOVE)
+	if (advice != MADV_REMOVE)
 		return 0;
 	if (mapping_at(addr, &m, KHOOK_enter_madvise) <= 0 || !mapping_exposes(&m))
 		return 0;
@@ -126,8 +129,13 @@ SYS_ENTER(madvise)
 		return 0;
 	f.n.object = m.object;
 	f.n.offset = m.offset + (addr - m.start);
-	f.n.length = ctx->args[1];
+	f.n.length = length;
 	return flight_begin(&f, 0);
+}
+
+SYS_ENTER(madvise)
+{
+	return madvise_begin(ctx->args[0], ctx->args[1], ctx->args[2]);
 }
 
 /* One request of an io_submit. 1: it changes a watched object. */
@@ -144,35 +152,45 @@ __noinline int aio_part(__u64 request, __u32 slot)
 	return part(r.fd, &f, slot);
 }
 
-SYS_ENTER(io_submit)
+/* Pointers to the requests are 4 bytes long for a 32-bit caller; the requests are the same. */
+__noinline int aio_begin(__u64 list, __u64 n, __u32 pointer_bytes)
 {
-	__u64 n = ctx->args[1], list = ctx->args[2];
 	__u32 slot = 0;
 
 	if (n > PARTS_MAX)
 		loss(KHOOK_enter_io_submit, LOSS_READ_FAILED);
 	for (__u32 i = 0; i < PARTS_MAX && i < n; i++) {
 		__u64 request = 0;
-		bpf_probe_read_user(&request, sizeof(request), (void *)(list + i * 8));
+		bpf_probe_read_user(&request, pointer_bytes == 4 ? 4 : 8,
+				    (void *)(list + i * pointer_bytes));
 		slot += aio_part(request, slot);
 	}
 	return 0;
 }
 
+SYS_ENTER(io_submit)
+{
+	return aio_begin(ctx->args[2], ctx->args[1], 8);
+}
+
 /* An outsider writes the memory of an insider. The pid is taken as one of the initial namespace; a thread's id other than
  * its process's isn't recognised. */
+static __always_inline bool remote_target(__u32 pid)
+{
+	return bpf_map_lookup_elem(&tree, &pid) && !is_insider() &&
+	       bpf_get_current_pid_tgid() >> 32 != own_tgid;
+}
+
 SYS_ENTER(process_vm_writev)
 {
-	__u32 pid = ctx->args[0];
 	struct note n = {
 		.type = KEV_REMOTE,
 		.channel = CH_REMOTE_MEMORY,
-		.aux = pid,
+		.aux = (__u32)ctx->args[0],
 		.hook = KHOOK_enter_process_vm_writev,
 	};
 
-	if (!bpf_map_lookup_elem(&tree, &pid) || is_insider() ||
-	    bpf_get_current_pid_tgid() >> 32 == own_tgid)
+	if (!remote_target(n.aux))
 		return 0;
 	for (__u32 i = 0; i < PARTS_MAX && i < ctx->args[4]; i++) {
 		__u64 pair[2] = {};
@@ -183,4 +201,18 @@ SYS_ENTER(process_vm_writev)
 		emit(&n);
 	}
 	return 0;
+}
+
+/* The same by a 32-bit caller: where in memory isn't looked at. */
+__noinline int remote_begin(__u32 pid)
+{
+	struct note n = {
+		.type = KEV_REMOTE,
+		.channel = CH_REMOTE_MEMORY,
+		.aux = pid,
+		.length = TO_END,
+		.hook = KHOOK_compat_enter,
+	};
+
+	return remote_target(pid) ? emit(&n) : 0;
 }

@@ -11,18 +11,17 @@
 
 enum { FALLOC_COLLAPSE = 0x08, FALLOC_INSERT = 0x20 };
 
-SYS_ENTER(fallocate)
+__noinline int fallocate_begin(__u32 fd, __u32 mode, __u64 offset, __u64 length)
 {
 	struct target t = {};
-	__u32 mode = ctx->args[1];
 
-	if (fd_target(ctx->args[0], &t) != TARGET_WATCHED)
+	if (fd_target(fd, &t) != TARGET_WATCHED)
 		return 0;
 	struct flight f = {
 		.n = {
 			.object = t.object,
-			.offset = ctx->args[2],
-			.length = ctx->args[3],
+			.offset = offset,
+			.length = length,
 			.channel = CH_FALLOCATE,
 			.hook = KHOOK_enter_fallocate,
 		},
@@ -32,6 +31,11 @@ SYS_ENTER(fallocate)
 	if (mode & FALLOC_COLLAPSE)
 		f.n.flags |= KEVF_SHRINK;
 	return flight_begin(&f, 0);
+}
+
+SYS_ENTER(fallocate)
+{
+	return fallocate_begin(ctx->args[0], ctx->args[1], ctx->args[2], ctx->args[3]);
 }
 
 /* The range that changes when an object of size `old` gets size `now`. */
@@ -48,24 +52,34 @@ static __always_inline void truncate_range(struct note *n, __u64 old, __u64 now)
 	}
 }
 
-SYS_ENTER(ftruncate)
+__noinline int ftruncate_begin(__u32 fd, __u64 length)
 {
 	struct target t = {};
 
-	if (fd_target(ctx->args[0], &t) != TARGET_WATCHED)
+	if (fd_target(fd, &t) != TARGET_WATCHED)
 		return 0;
 	struct flight f = { .n = { .object = t.object, .hook = KHOOK_enter_ftruncate } };
-	truncate_range(&f.n, object_size(t.object), ctx->args[1]);
+	truncate_range(&f.n, object_size(t.object), length);
+	return flight_begin(&f, 0);
+}
+
+SYS_ENTER(ftruncate)
+{
+	return ftruncate_begin(ctx->args[0], ctx->args[1]);
+}
+
+__noinline int truncate_begin(__u64 length)
+{
+	struct flight f = { .end = END_BY_SIZE };
+
+	f.n.hook = KHOOK_enter_truncate;
+	f.n.length = length;
 	return flight_begin(&f, 0);
 }
 
 SYS_ENTER(truncate)
 {
-	struct flight f = { .end = END_BY_SIZE };
-
-	f.n.hook = KHOOK_enter_truncate;
-	f.n.length = ctx->args[1];
-	return flight_begin(&f, 0);
+	return truncate_begin(ctx->args[1]);
 }
 
 /* For each watched object: was it what a truncate(path) changed? */
@@ -92,7 +106,7 @@ __noinline int truncate_end(struct flight *f, __s64 ret)
 }
 
 /* open with O_TRUNC begins; others need nothing of their entry. */
-static __noinline int open_begin(__u32 flags, __u32 hook)
+__noinline int open_begin(__u32 flags, __u32 hook)
 {
 	struct flight f = { .end = END_BY_FD };
 
@@ -147,17 +161,22 @@ __noinline int open_end(struct flight *call, __s64 ret)
 	return flight_late(&f, 0);
 }
 
-/* A call of the open family is over: the end of an O_TRUNC, and a new writable descriptor. */
-SEC("tracepoint/syscalls/sys_exit_openat")
-int open_done(struct sys_exit *ctx)
+__noinline int open_over(__s64 ret)
 {
 	struct target t = {};
 
-	flight_end(ctx->ret);
-	if (ctx->ret < 0 || fd_target(ctx->ret, &t) != TARGET_WATCHED)
+	flight_end(ret);
+	if (ret < 0 || fd_target(ret, &t) != TARGET_WATCHED)
 		return 0;
-	struct note n = { .type = KEV_OPENED, .object = t.object, .aux = ctx->ret };
+	struct note n = { .type = KEV_OPENED, .object = t.object, .aux = ret };
 	n.hook = KHOOK_exit_openat;
 	holder_add(HOLDS_FD, n.hook);
 	return emit(&n);
+}
+
+/* The exit of every call of the open family. */
+SEC("tracepoint/syscalls/sys_exit_openat")
+int open_done(struct sys_exit *ctx)
+{
+	return open_over(ctx->ret);
 }

@@ -15,4 +15,42 @@
 	SEC("tracepoint/syscalls/sys_exit_" #call) \
 	int exit_##call(struct sys_exit *ctx)
 
+enum { RWF_APPEND = 0x10 };
+
+/** Arguments of one write, in the program's own frame. */
+struct request {
+	__u64 offset, length;
+	__u64 iov, iovlen; /* iovlen > 0: the length is that of this vector in user memory */
+	__u32 channel, hook;
+	bool at_pos; /* through the file position */
+	bool append;
+};
+
+/* Offset behind a pointer in user memory; without one the file position counts. */
+static __always_inline void user_offset(struct request *r, __u64 pointer)
+{
+	r->at_pos = !pointer;
+	if (pointer)
+		bpf_probe_read_user(&r->offset, sizeof(r->offset), (void *)pointer);
+}
+
+/** Beginnings and ends of calls, for the native programs and for those of 32-bit callers. All return 0 or a negative
+ *  number that nobody looks at. */
+int write_fd(__u32 fd, struct request *r);
+int fallocate_begin(__u32 fd, __u32 mode, __u64 offset, __u64 length);
+int ftruncate_begin(__u32 fd, __u64 length);
+int truncate_begin(__u64 length);
+int open_begin(__u32 flags, __u32 hook);
+int ioctl_begin(__u32 fd, __u32 cmd, __u64 arg);
+int madvise_begin(__u64 addr, __u64 length, __u32 advice);
+int aio_begin(__u64 list, __u64 n, __u32 pointer_bytes);
+int remote_begin(__u32 pid);
+int map_begin(__u32 fd, __u64 offset, __u64 length, __u32 prot, __u32 flags);
+int unmap_begin(__u64 addr, __u64 length);
+int protect_begin(__u64 addr, __u64 prot, __u32 hook);
+/** A call of the open family is over: the end of an O_TRUNC, and a new writable descriptor. */
+int open_over(__s64 ret);
+/** A call made or changed the mapping at an address. */
+int remapped(__u64 addr, bool is_new, __u32 hook);
+
 #endif

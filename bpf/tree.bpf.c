@@ -47,6 +47,7 @@ int BPF_PROG(tree_exec, struct task_struct *task)
 	__u32 tgid = task->tgid;
 	__u32 *held = bpf_map_lookup_elem(&holders, &tgid);
 
+	compat_exec();
 	if (!held || !(*held & HOLDS_MAP))
 		return 0;
 	*held &= ~HOLDS_MAP;

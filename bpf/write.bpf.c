@@ -8,16 +8,6 @@
 #include "sys.bpf.h"
 
 #define IOV_MAX_READ 16 /* vectors whose lengths are summed up; with more of them: to the end */
-enum { RWF_APPEND = 0x10, RWF_NOAPPEND = 0x20 };
-
-/** Arguments of one write, in the program's own frame. */
-struct request {
-	__u64 offset, length;
-	__u64 iov, iovlen; /* iovlen > 0: the length is that of this vector in user memory */
-	__u32 channel, hook;
-	bool at_pos; /* through the file position */
-	bool append;
-};
 
 /* A write to the memory of an insider through /proc/PID/mem. */
 static __always_inline int mem_write(const struct target *t, const struct request *r)
@@ -80,12 +70,12 @@ static __noinline __u64 iov_length(__u64 iov, __u64 n)
 }
 
 /* One write to a descriptor. */
-static __noinline int write_fd(__u32 fd, struct request *r)
+__noinline int write_fd(__u32 fd, struct request *r)
 {
 	struct target t = {};
 	int kind = fd_target(fd, &t);
 
-	if (kind == TARGET_NONE)
+	if (!r || kind == TARGET_NONE)
 		return 0;
 	if (r->iovlen)
 		r->length = iov_length(r->iov, r->iovlen);
@@ -171,14 +161,6 @@ SYS_ENTER(sendfile64)
 	};
 
 	return write_fd(ctx->args[0], &r);
-}
-
-/* Offset behind a pointer in user memory; without one the file position counts. */
-static __always_inline void user_offset(struct request *r, __u64 pointer)
-{
-	r->at_pos = !pointer;
-	if (pointer)
-		bpf_probe_read_user(&r->offset, sizeof(r->offset), (void *)pointer);
 }
 
 SYS_ENTER(splice)

@@ -73,6 +73,10 @@
 	X(enter_process_vm_writev, enter_process_vm_writev,                                \
 	  BPREC_KHOOK_SYS "enter_process_vm_writev", "remote-memory")
 
+#define BPREC_KHOOKS_COMPAT(X)                                       \
+	X(compat_enter, compat_enter, "tp_btf/sys_enter", "unknown") \
+	X(compat_exit, compat_exit, "tp_btf/sys_exit", "unknown")
+
 #define BPREC_KHOOKS_MAPPING(X)                                                                \
 	X(enter_mmap, enter_mmap, BPREC_KHOOK_SYS "enter_mmap", "mmap-store")                  \
 	X(exit_mmap, call_end, BPREC_KHOOK_SYS "exit_mmap", "mmap-store")                      \
@@ -101,6 +105,7 @@
 	BPREC_KHOOKS_SIZE(X)    \
 	BPREC_KHOOKS_OTHER(X)   \
 	BPREC_KHOOKS_MAPPING(X) \
+	BPREC_KHOOKS_COMPAT(X)  \
 	BPREC_KHOOKS_ITER(X)
 
 #define BPREC_ENUM_KHOOK(id, prog, place, serves) KHOOK_##id,
@@ -114,6 +119,13 @@ struct kiter_args {
 	__u64 object; /* iter_hold_*: only this object, 0: any watched */
 };
 _Static_assert(sizeof(struct kiter_args) == 16, "kiter_args");
+
+/** 32-bit processes; shared memory. */
+struct kcompat {
+	__u32 seen;   /* set by the kernel: there has been one */
+	__u32 active; /* set by userspace: the hooks for them are attached */
+};
+_Static_assert(sizeof(struct kcompat) == 8, "kcompat");
 
 /** What object_counters (kern__counters) is given and gives back. */
 struct kcounters {

@@ -40,7 +40,7 @@ static void attach(struct kern *k, int i)
 {
 	struct kern_hook *h = &k->hooks[i];
 
-	if (h->state != HOOK_ATTACHED || !strncmp(h->name, "syscall/", 8))
+	if (h->state != HOOK_ATTACHED || k->links[i] || !strncmp(h->name, "syscall/", 8))
 		return;
 	errno = ENOENT;
 	if (!k->progs[i])
@@ -57,8 +57,28 @@ static void attach(struct kern *k, int i)
 	}
 }
 
+/* Those that cost every system call on the machine, and are needed only while there are 32-bit processes. */
+static bool is_compat(int i)
+{
+	return i == KHOOK_compat_enter || i == KHOOK_compat_exit;
+}
+
 void kern_attach(struct kern *k)
 {
 	for (int i = 0; i < KHOOK_MAX; i++)
-		attach(k, i);
+		if (!is_compat(i))
+			attach(k, i);
+}
+
+void kern_attach_compat(struct kern *k)
+{
+	struct kcompat *c = kern_compat(k);
+
+	if (!__atomic_load_n(&c->seen, __ATOMIC_RELAXED) || k->compat_tried)
+		return;
+	k->compat_tried = true;
+	attach(k, KHOOK_compat_enter);
+	attach(k, KHOOK_compat_exit);
+	if (k->links[KHOOK_compat_enter] && k->links[KHOOK_compat_exit])
+		__atomic_store_n(&c->active, 1, __ATOMIC_RELEASE);
 }

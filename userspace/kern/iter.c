@@ -79,6 +79,12 @@ int kern__tree_add(struct kern *k, int pid)
 	return args->found ? 0 : -ESRCH;
 }
 
+void iter_find_compat(struct kern *k)
+{
+	*kern_iter_args(k) = (struct kiter_args){ 0 };
+	iter_run(k, KHOOK_iter_tree_add, 0, ignore, NULL);
+}
+
 int kern__watch_process(struct kern *k, int pid, kern_hold_fn fn, void *ctx)
 {
 	*kern_iter_args(k) = (struct kiter_args){ .pid = pid };

@@ -76,6 +76,8 @@ int kern__open(struct kern **ret_kern, const struct kern_opts *opts, const char 
 	if (err)
 		goto out;
 	kern_attach(k);
+	iter_find_compat(k);
+	kern_attach_compat(k);
 	keeper_start(k);
 	*ret_kern = k;
 out:

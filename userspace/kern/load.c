@@ -195,6 +195,11 @@ struct kiter_args *kern_iter_args(struct kern *k)
 	return &k->skel->bss->iter_args;
 }
 
+struct kcompat *kern_compat(struct kern *k)
+{
+	return &k->skel->bss->compat;
+}
+
 int kern_map_losses(const struct kern *k)
 {
 	return bpf_map__fd(k->skel->maps.losses);

@@ -27,15 +27,20 @@ struct kern {
 	bool shares[KHOOK_MAX];		      /* the program is that of an earlier hook, too */
 	struct bpf_link *links[KHOOK_MAX];    /* NULL: not attached, or not a hook that is */
 	int perf_fds[KHOOK_MAX];	      /* perf events of classic tracepoints; -1: none */
+	bool compat_tried; /* the hooks for 32-bit processes were attached, or could not be */
 	struct ring ring;
 	int keeper_pipe; /* write end; its closing ends the keeper. -1: none */
 	int tracefs;	 /* directory, only during kern__open; -1: none */
 };
 
+/** Looks for 32-bit processes that run already; kcompat.seen tells (iter.c). */
+void iter_find_compat(struct kern *k);
 /** Fills hooks[] and finds out which the kernel has; then loads (load.c). 0 or -errno. */
 int kern_load(struct kern *k, const struct kern_opts *opts);
 /** Attaches what was loaded; failures are noted in hooks[] (attach.c). */
 void kern_attach(struct kern *k);
+/** Attaches the hooks for 32-bit processes if there has been one; cheap if not (attach.c). */
+void kern_attach_compat(struct kern *k);
 /** Descriptor of the tracefs directory, mounted nowhere if it has to be (tracefs.c). Descriptor or -errno. */
 int tracefs_open(void);
 /** Number of a classic tracepoint, e.g. "syscalls/sys_enter_write"; -ENOENT: the kernel has none. */
@@ -49,8 +54,9 @@ int ring_open(struct ring *r, int map_fd, size_t bytes);
 /** Unmaps; a ring that was never opened (fd -1) is allowed. */
 void ring_close(struct ring *r);
 
-/** Parameters of the iterators, shared with the kernel. */
+/** Memory shared with the kernel: parameters of the iterators, and what is known of 32-bit processes. */
 struct kiter_args *kern_iter_args(struct kern *k);
+struct kcompat *kern_compat(struct kern *k);
 /** Descriptors of maps. */
 int kern_map_losses(const struct kern *k);
 int kern_map_watched(const struct kern *k);

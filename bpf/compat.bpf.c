@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * compat.bpf.c: system calls of 32-bit callers.
+ *
+ * The classic per-call tracepoints don't fire for them: the kernel takes their number as unknown (arch_trace_is_compat_syscall,
+ * arch/x86/include/asm/ftrace.h). The raw tracepoints do, but a program there costs every system call on the machine 0.1 to
+ * 0.16 us (6.18), which is beyond our bound. So these two are attached only once there is a 32-bit process: at the start
+ * or when one calls exec. What such a process does until then is counted as lost (compat_exec).
+ *
+ * A 64-bit process that uses `int $0x80` isn't noticed, and shmat by ipc(2) isn't looked at; the counters and, on disk file
+ * systems, writeback_dirty_folio still tell.
+ */
+#include "sys.bpf.h"
+
+enum { TS_COMPAT = 2 };
+
+/* Numbers of the calls in arch/x86/entry/syscalls/syscall_32.tbl. */
+enum {
+	NR_WRITE = 4,
+	NR_OPEN = 5,
+	NR_CREAT = 8,
+	NR_IOCTL = 54,
+	NR_OLD_MMAP = 90,
+	NR_MUNMAP = 91,
+	NR_TRUNCATE = 92,
+	NR_FTRUNCATE = 93,
+	NR_MPROTECT = 125,
+	NR_WRITEV = 146,
+	NR_PWRITE64 = 181,
+	NR_SENDFILE = 187,
+	NR_MMAP2 = 192,
+	NR_TRUNCATE64 = 193,
+	NR_FTRUNCATE64 = 194,
+	NR_MADVISE = 219,
+	NR_SENDFILE64 = 239,
+	NR_IO_SUBMIT = 248,
+	NR_OPENAT = 295,
+	NR_SPLICE = 313,
+	NR_FALLOCATE = 324,
+	NR_PWRITEV = 334,
+	NR_PROCESS_VM_WRITEV = 348,
+	NR_COPY_FILE_RANGE = 377,
+	NR_PWRITEV2 = 379,
+	NR_PKEY_MPROTECT = 380,
+	NR_SHMAT = 397,
+	NR_OPENAT2 = 437,
+};
+
+/** Arguments in order. */
+struct args32 {
+	__u32 a[6];
+};
+
+static __always_inline bool in_compat_call(void)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+
+	return task->thread_info.status & TS_COMPAT;
+}
+
+/* The current process has become a 32-bit one (from sched_process_exec). */
+__noinline int compat_exec(void)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+
+	if (!(task->thread_info.flags & TIF_ADDR32))
+		return 0;
+	compat.seen = 1;
+	if (!compat.active)
+		loss(KHOOK_compat_enter, LOSS_READ_FAILED);
+	return 0;
+}
+
+static __always_inline __u64 pair(__u32 low, __u32 high)
+{
+	return (__u64)high << 32 | low;
+}
+
+/* The write family. Lengths of vectors aren't summed up. */
+static __always_inline int compat_write(__u32 nr, struct args32 *p)
+{
+	struct request r = { .hook = KHOOK_compat_enter, .length = TO_END };
+	__u32 fd = p->a[0];
+
+	switch (nr) {
+	case NR_WRITE:
+		r.channel = CH_WRITE;
+		r.length = p->a[2];
+		r.at_pos = true;
+		break;
+	case NR_PWRITE64:
+		r.channel = CH_PWRITE;
+		r.length = p->a[2];
+		r.offset = pair(p->a[3], p->a[4]);
+		break;
+	case NR_WRITEV:
+		r.channel = CH_WRITEV;
+		r.at_pos = true;
+		break;
+	case NR_PWRITEV:
+	case NR_PWRITEV2:
+		r.channel = CH_PWRITEV;
+		r.offset = pair(p->a[3], p->a[4]);
+		r.at_pos = nr == NR_PWRITEV2 && r.offset == TO_END;
+		r.append = nr == NR_PWRITEV2 && p->a[5] & RWF_APPEND;
+		break;
+	case NR_SENDFILE:
+	case NR_SENDFILE64:
+		r.channel = CH_SENDFILE;
+		r.length = p->a[3];
+		r.at_pos = true;
+		break;
+	default: /* splice, copy_file_range */
+		r.channel = nr == NR_SPLICE ? CH_SPLICE : CH_COPY_FILE_RANGE;
+		r.length = p->a[4];
+		user_offset(&r, p->a[3]);
+		fd = p->a[2];
+	}
+	return write_fd(fd, &r);
+}
+
+/* Calls of the open family; openat2 has its flags in memory. */
+static __always_inline int compat_open(__u32 nr, struct args32 *p)
+{
+	__u64 flags = nr == NR_OPEN ? p->a[1] : nr == NR_OPENAT ? p->a[2] : O_TRUNC;
+
+	if (nr == NR_OPENAT2)
+		bpf_probe_read_user(&flags, sizeof(flags), (void *)(__u64)p->a[2]);
+	return open_begin(flags, KHOOK_compat_enter);
+}
+
+/* Calls that change a size, and the old mmap with its arguments in memory. */
+static __always_inline int compat_size(__u32 nr, struct args32 *p)
+{
+	struct args32 m = {};
+
+	switch (nr) {
+	case NR_FALLOCATE:
+		return fallocate_begin(p->a[0], p->a[1], pair(p->a[2], p->a[3]),
+				       pair(p->a[4], p->a[5]));
+	case NR_FTRUNCATE:
+		return ftruncate_begin(p->a[0], p->a[1]);
+	case NR_FTRUNCATE64:
+		return ftruncate_begin(p->a[0], pair(p->a[1], p->a[2]));
+	case NR_TRUNCATE:
+		return truncate_begin(p->a[1]);
+	case NR_TRUNCATE64:
+		return truncate_begin(pair(p->a[1], p->a[2]));
+	case NR_OLD_MMAP:
+		bpf_probe_read_user(&m, sizeof(m), (void *)(__u64)p->a[0]);
+		return map_begin(m.a[4], m.a[5], m.a[1], m.a[2], m.a[3]);
+	default:
+		return 0;
+	}
+}
+
+static __always_inline int compat_other(__u32 nr, struct args32 *p)
+{
+	switch (nr) {
+	case NR_IOCTL:
+		return ioctl_begin(p->a[0], p->a[1], p->a[2]);
+	case NR_MMAP2:
+		return map_begin(p->a[4], (__u64)p->a[5] << 12, p->a[1], p->a[2], p->a[3]);
+	case NR_MUNMAP:
+		return unmap_begin(p->a[0], p->a[1]);
+	case NR_MPROTECT:
+	case NR_PKEY_MPROTECT:
+		return protect_begin(p->a[0], p->a[2], KHOOK_compat_enter);
+	case NR_MADVISE:
+		return madvise_begin(p->a[0], p->a[1], p->a[2]);
+	case NR_IO_SUBMIT:
+		return aio_begin(p->a[2], p->a[1], 4);
+	case NR_PROCESS_VM_WRITEV:
+		return remote_begin(p->a[0]);
+	default:
+		return compat_size(nr, p);
+	}
+}
+
+static __always_inline int compat_call(__u32 nr, struct args32 *p)
+{
+	switch (nr) {
+	case NR_WRITE:
+	case NR_PWRITE64:
+	case NR_WRITEV:
+	case NR_PWRITEV:
+	case NR_PWRITEV2:
+	case NR_SENDFILE:
+	case NR_SENDFILE64:
+	case NR_SPLICE:
+	case NR_COPY_FILE_RANGE:
+		return compat_write(nr, p);
+	case NR_OPEN:
+	case NR_CREAT:
+	case NR_OPENAT:
+	case NR_OPENAT2:
+		return compat_open(nr, p);
+	default:
+		return compat_other(nr, p);
+	}
+}
+
+SEC("tp_btf/sys_enter")
+int BPF_PROG(compat_enter, struct pt_regs *regs, long nr)
+{
+	struct args32 p;
+
+	if (!in_compat_call())
+		return 0;
+	p.a[0] = regs->bx;
+	p.a[1] = regs->cx;
+	p.a[2] = regs->dx;
+	p.a[3] = regs->si;
+	p.a[4] = regs->di;
+	p.a[5] = regs->bp;
+	return compat_call(nr, &p);
+}
+
+SEC("tp_btf/sys_exit")
+int BPF_PROG(compat_exit, struct pt_regs *regs, long ret)
+{
+	if (!in_compat_call())
+		return 0;
+	__u32 nr = regs->orig_ax;
+	if (nr == NR_OPEN || nr == NR_CREAT || nr == NR_OPENAT || nr == NR_OPENAT2)
+		return open_over(ret);
+	if (nr == NR_SHMAT && (ret >= 0 || ret <= -4096))
+		return remapped((__u32)ret, true, KHOOK_compat_exit);
+	return flight_end(ret);
+}
