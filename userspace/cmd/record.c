@@ -107,19 +107,24 @@ static void say_verdict(const char *dir)
 }
 
 /** Exit code for a recording that failed; its line is said. */
-static int failed(const struct arguments *a, int err, bool started)
+static int failed(const struct arguments *a, int err, const struct record_result *result)
 {
-	if (started) {
-		fprintf(stderr, "bprec: the recording ended early: %s; what was recorded is in %s\n",
-			err__text(), a->dir);
+	const char *text = *err__text() ? err__text() : strerror(-err);
+
+	if (result->end_kind) {
+		fprintf(stderr, "bprec: the recording ended early: %s; what was recorded is in %s\n", text,
+			a->dir);
 		return EXIT_BPREC;
 	}
-	if (err == -ENOENT && !strchr(a->command[0], '/')) {
-		fprintf(stderr, "bprec: %s: command not found\n", a->command[0]);
-		return EXIT_NOT_FOUND;
+	if (!result->not_executed) {
+		fprintf(stderr, "bprec: %s\n", text);
+		return EXIT_BPREC;
 	}
-	fprintf(stderr, "bprec: %s\n", *err__text() ? err__text() : strerror(-err));
-	return EXIT_BPREC;
+	if (*err__text())
+		fprintf(stderr, "bprec: %s\n", text);
+	else
+		fprintf(stderr, "bprec: %s: %s\n", a->command[0], text);
+	return err == -ENOENT ? EXIT_NOT_FOUND : EXIT_CANT_EXEC;
 }
 
 static int run(int argc, char **argv)
@@ -141,7 +146,7 @@ static int run(int argc, char **argv)
 	if (*a.dir)
 		cmd__give_trace(a.dir);
 	if (err)
-		return failed(&a, err, result.end_kind != 0);
+		return failed(&a, err, &result);
 	if (!a.quiet)
 		say_verdict(a.dir);
 	return result.end_kind == END_SIGNALED ? 128 + result.end_code : result.end_code;

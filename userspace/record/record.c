@@ -21,6 +21,7 @@
 #include "record/emit.h"
 #include "record/events.h"
 #include "record/exec.h"
+#include "record/image.h"
 #include "record/object.h"
 #include "record/outside.h"
 #include "record/recorder.h"
@@ -206,13 +207,22 @@ int record__run(const struct record_opts *opts, struct record_result *ret)
 	int err;
 
 	tracee__save_signals();
+	*ret = (struct record_result){ 0 };
+	err = image__check(opts->argv[0]);
+	if (err) {
+		ret->not_executed = true;
+		return err;
+	}
 	err = set_up(&r);
-	*ret = (struct record_result){ .observed = r.k != NULL };
+	ret->observed = r.k != NULL;
 	if (err)
 		goto out;
+	err__clear();
 	err = launch(&r);
-	if (err)
+	if (err) {
+		ret->not_executed = !r.root && !*err__text();
 		goto out;
+	}
 	err = events__start(&r);
 	if (!err)
 		err = loop(&r);

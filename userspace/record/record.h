@@ -29,13 +29,14 @@ struct record_opts {
 struct record_result {
 	uint32_t end_kind; /* enum end_kind */
 	int32_t end_code;  /* exit status, signal, or errno */
+	bool not_executed; /* the command could not be executed: the value returned tells why */
 	bool complete;     /* the manifest was written */
 	bool observed;     /* BPF watched */
 };
 
 /** Records a command to its end. 0: *ret tells how the command ended (END_EXITED, END_SIGNALED). Negative: bprec failed,
- *  or the command could not be started (-ENOENT: not found; ret->end_kind is 0 then and nothing ran); err__text() says why.
- *  What was recorded until then is readable in any case. */
+ *  or the command could not be executed (ret->not_executed; -ENOENT: not found; nothing ran); err__text() says why.
+ *  What was recorded until then is readable in any case; nothing is left of a command that was not executed. */
 int record__run(const struct record_opts *opts, struct record_result *ret);
 
 #endif
