@@ -77,9 +77,8 @@ code=$?
 say "bprec check: exit $code. How to read it:"
 cat <<'END'
     pwrite and truncate were seen as they began; the program was inside a system call meanwhile, and the new bytes were
-    saved before it could look: exact. A replay gives the program these bytes at that moment.
+    saved before it could look: exact. A replay can give the program these bytes at that moment.
     The store through a mapping shows itself by its first page fault only. What is stored later to the same page causes no
-    event in any kernel, so bprec doesn't say exact, and says why. Had the program not looked at the file since, or the
-    other process not mapped it, the verdict would be better.
+    event in any kernel, so bprec doesn't call it exact, and says why.
 END
 [ $code -le 1 ]
