@@ -14,6 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 #include <zstd.h>
+#include <zstd_errors.h>
 
 #include "trace/error.h"
 #include "trace/dir.h"
@@ -196,6 +197,8 @@ static int decompress(struct frame_buf *b, const struct frame_header *h)
 	if (!is_one_zstd_frame(b->stored, h->stored_len))
 		return err__set(-TRACE_E_DAMAGED, "the frame's bytes are not one zstd frame");
 	n = ZSTD_decompress(b->raw, h->raw_len, b->stored, h->stored_len);
+	if (ZSTD_getErrorCode(n) == ZSTD_error_memory_allocation)
+		return err__set(-ENOMEM, "no memory to decompress a frame");
 	if (ZSTD_isError(n))
 		return err__set(-TRACE_E_DAMAGED, "the frame can't be decompressed: %s",
 				ZSTD_getErrorName(n));
