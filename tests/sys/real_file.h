@@ -156,8 +156,8 @@ static void real_pselect6(struct t *t)
 
 	t->varies = true;
 	pipe_of(t, p, "x");
-	DO(SYS_pselect6, 100, set_of(t, p[0]), set_of(t, p[1]), 0, in(t, &ts, sizeof(ts)),
-	   in(t, v, sizeof(v)));
+	DO(SYS_pselect6, 100, set_of(t, p[0]), set_of(t, p[1]), set_of(t, p[1]),
+	   in(t, &ts, sizeof(ts)), in(t, v, sizeof(v)));
 	assert_int_equal(t->ret, 2);
 }
 
@@ -531,6 +531,17 @@ static void real_splice(struct t *t)
 	assert_int_equal(t->ret, 5);
 }
 
+static void real_splice_out(struct t *t)
+{
+	uint64_t at = 2;
+	int p[2];
+
+	pipe_of(t, p, "ten bytes.");
+	DO(SYS_splice, p[0], 0, file_of(t, "hello, world"), in(t, &at, 8), 5, 0);
+	assert_int_equal(t->ret, 5);
+	expect(t, U(t->buf[0].p), 8);
+}
+
 static void real_copy_file_range(struct t *t)
 {
 	uint64_t from = 2, to = 3;
@@ -595,6 +606,7 @@ static const struct sys_test real_file[] = {
 	{ "cachestat", real_cachestat, NULL },
 	{ "sendfile", real_sendfile, NULL },
 	{ "splice", real_splice, NULL },
+	{ "splice", real_splice_out, NULL },
 	{ "copy_file_range", real_copy_file_range, NULL },
 	{ "vmsplice", real_vmsplice, NULL },
 	{ NULL, NULL, NULL },

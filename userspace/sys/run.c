@@ -21,7 +21,8 @@
 #define USER_END (1ull << 56)
 #define PAGE_LEN 4096ull
 /* The kernel refuses longer arrays of iovecs (UIO_MAXIOV, include/uapi/linux/uio.h). */
-#define IOV_LIMIT 1024
+#define IOV_LIMIT    1024
+#define RW_COUNT_MAX 0x7ffff000ull
 /* Restart codes as a tracer sees them at exit stops: ERESTARTSYS (512) to ERESTART_RESTARTBLOCK (516). */
 #define RESTART_FIRST (-516)
 #define RESTART_LAST  (-512)
@@ -86,18 +87,24 @@ int run__unreadable(const struct run *r)
 	return r->mode == RUN_FAULT ? 0 : -EFAULT;
 }
 
-/* Bytes from addr on that can be read, at most len. */
+/* Bytes from addr on that can be read, at most len. No call moves more than MAX_RW_COUNT (include/linux/fs.h). */
 static uint64_t run_readable(struct run *r, uint64_t addr, uint64_t len)
 {
-	uint64_t at = addr;
-	char c;
+	char buf[16 * PAGE_LEN];
+	uint64_t done = 0;
 
-	while (at - addr < len) {
-		if (run__read(r, at, &c, 1))
-			return at - addr;
-		at = (at | (PAGE_LEN - 1)) + 1;
+	len = len < RW_COUNT_MAX ? len : RW_COUNT_MAX;
+	while (done < len) {
+		uint64_t want = len - done < sizeof(buf) ? len - done : sizeof(buf);
+		long n = r->in->read(r->in->ctx, addr + done, buf, want);
+
+		if (n <= 0)
+			break;
+		done += (uint64_t)n;
+		if ((uint64_t)n < want)
+			break;
 	}
-	return len;
+	return done;
 }
 
 int run__emit(struct run *r, struct span s)
@@ -298,7 +305,8 @@ int run__cases(struct run *r, const struct sys_case *cases, uint64_t value)
 	if (c)
 		return run__rules(r, c->rules);
 	/* A command that this kernel doesn't know either has done nothing. */
-	if (r->mode == RUN_OUT && (r->in->ret == -EINVAL || r->in->ret == -ENOSYS))
+	if (r->mode == RUN_OUT &&
+	    (r->in->ret == -EINVAL || r->in->ret == -ENOSYS || r->in->ret == -EBADF))
 		return 0;
 	return -EOPNOTSUPP;
 }
@@ -346,10 +354,5 @@ int run__call(struct run *r)
 {
 	const struct sys_call *c = sys__lookup(r->in->nr);
 
-	if (!c)
-		return -ENOSYS;
-	/* -ENOSYS and -EBADF come before anything is written. */
-	if (r->mode == RUN_OUT && (r->in->ret == -ENOSYS || r->in->ret == -EBADF) && !c->rules)
-		return 0;
-	return c->rules ? run__rules(r, c->rules) : 0;
+	return c ? run__rules(r, c->rules) : -ENOSYS;
 }
