@@ -4,9 +4,9 @@
  *
  * Three ways, from fast to slow. process_vm_readv/writev obey page protection and need the right to attach at the time of
  * the call. /proc/PID/mem ignores page protection (FOLL_FORCE), so that it reads PROT_NONE pages and copies read-only
- * private ones on write; it needs the same right. PTRACE_PEEKDATA/POKEDATA need only to be attached: they are what is left
- * for a program that made itself undumpable and is recorded without root (man 2 ptrace, "Ptrace access mode checking"
- * happens at attach time only).
+ * private ones on write; it needs the same right. PTRACE_PEEKDATA/POKEDATA go by the
+ * rights at the time of attaching (ptrace_access_vm in kernel/ptrace.c): they are what is left for a program that made itself
+ * undumpable when bprec was root at the start and is no longer (--user).
  */
 #include "tracee/tracee.h"
 

@@ -77,7 +77,7 @@ ssize_t tracee__read_string(pid_t pid, uint64_t addr, char *buf, size_t size);
  *  continued with it); at PTRACE_EVENT_STOP if it was at one, or if it was at the exit of a call with -ERESTART* in rax; at a
  *  seccomp or entry stop of the same call; else at a syscall exit stop. A PTRACE_EVENT_STOP or SIGSTOP that came in on the
  *  way is asked for again and is reported after the next continue: the caller must expect a PTRACE_EVENT_STOP it did not ask
- *  for.
+ *  for. (A PTRACE_INTERRUPT sent while the thread is at an entry or seccomp stop is used up: any stop does that.)
  *
  *  -EAGAIN: sigsuspend, ppoll, pselect or epoll_pwait was interrupted and its temporary mask is still in force: nothing was done,
  *  try at the next stop. -EBUSY: at PTRACE_EVENT_VFORK. -ESRCH: it dies or died; its PTRACE_EVENT_EXIT stop or end is left
