@@ -50,7 +50,7 @@ def need_observation(doc):
     """Skips where nothing can be observed."""
     if os.geteuid() != 0:
         skip("needs root")
-    if not doc["usable"]:
+    if not doc["observes"]:
         skip("no observation on this kernel: " + doc["why"])
 
 

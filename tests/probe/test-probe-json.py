@@ -17,7 +17,7 @@ REQUIRED = probelib.NEED_ROOT | {
 c = probelib.Checks()
 code, doc = probelib.report()
 
-for key, kind in (("kernel", str), ("arch", str), ("usable", bool), ("features", list),
+for key, kind in (("kernel", str), ("arch", str), ("usable", bool), ("observes", bool), ("features", list),
                   ("channels", list)):
     c.check(isinstance(doc.get(key), kind), f"{key} is {doc.get(key)!r}")
 c.check(doc["kernel"] == os.uname().release, f"kernel {doc['kernel']}")
@@ -37,7 +37,7 @@ for cell in doc["channels"]:
     c.check(cell["seen"] in ("exact", "page", "compare", "no"), f"seen of {cell}")
     c.check(all(isinstance(h, str) and h for h in cell["hooks"]), f"hooks of {cell}")
     c.check(bool(cell["why"]), f"no reason: {cell}")
-    c.check(cell["tried"] or not doc["usable"] or "not tried" in cell["why"] or
+    c.check(cell["tried"] or not doc["observes"] or "not tried" in cell["why"] or
             "not attached" in cell["why"], f"derived, and does not say so: {cell}")
 table = probelib.cells(doc)
 c.check(len(table) == len(doc["channels"]), "a cell twice")
@@ -46,6 +46,9 @@ for channel in CHANNELS:
         c.check((channel, filesystem) in table, f"no cell {channel}, {filesystem}")
 c.check({cell["channel"] for cell in doc["channels"]} == set(CHANNELS), "other channels")
 
+unseen = [x for x in doc["channels"] if x["seen"] == "no" and x["possible"] and
+          x["channel"] not in ("block-device", "kernel-shared", "uprobe")]
+c.check(doc["usable"] == (doc["observes"] and not unseen), f"usable {doc['usable']}, unseen {unseen}")
 complete = all(cell["seen"] in ("exact", "page") for cell in doc["channels"] if cell["possible"])
 c.check(code == (0 if complete else 1), f"exit status {code}, complete: {complete}")
 
@@ -54,7 +57,7 @@ c.check(text_code == code and not err, f"text: exit status {text_code}, stderr {
 c.check("\033" not in text, "colour in a pipe")
 for f in doc["features"]:
     c.check(re.search(rf"^{f['name']} +{f['answer']} ", text, re.M), f"text lacks {f['name']}")
-if doc["usable"]:
+if doc["observes"]:
     for channel in CHANNELS:
         c.check(re.search(rf"^{channel} +", text, re.M), f"text lacks {channel}")
 

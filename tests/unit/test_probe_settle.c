@@ -179,8 +179,6 @@ static void test_no_observation(void **state)
 {
 	struct fixture *f = *state;
 
-	assert_true(cell(f, CH_PWRITE, "tmpfs") && f->report->usable && f->report->observes);
-	end_report(f);
 	f->obs.error = -EPERM;
 	f->obs.nhooks = f->obs.nscratch = 0;
 	snprintf(f->obs.why, sizeof(f->obs.why), "needs root");
@@ -189,13 +187,42 @@ static void test_no_observation(void **state)
 	assert_false(f->report->usable || f->report->observes);
 }
 
+/* Every change that can be tried was seen. */
+static void see_all(struct fixture *f)
+{
+	for (size_t i = 0; i < 2; i++)
+		for (unsigned int ch = 0; ch < CH_MAX; ch++)
+			*attempt_on(f, i, ch) =
+				(struct attempt){ .done = true, .seen = SEEN_EXACT };
+}
+
+static const struct probe_report *report_of(struct fixture *f)
+{
+	end_report(f);
+	cell(f, CH_PWRITE, "tmpfs");
+	return f->report;
+}
+
+/* Usable: nothing that has hooks goes unseen, and the reason names the first that does. */
+static void test_usable(void **state)
+{
+	struct fixture *f = *state;
+
+	see_all(f);
+	assert_true(report_of(f)->usable && f->report->observes);
+	attempt_on(f, 0, CH_TRUNCATE)->seen = SEEN_NO;
+	assert_false(report_of(f)->usable);
+	assert_true(f->report->observes);
+	assert_non_null(strstr(f->report->why, "truncate on tmpfs"));
+}
+
 static void test_not_traceable(void **state)
 {
 	struct fixture *f = *state;
 
+	see_all(f);
 	f->features[1].answer = PROBE_NO;
-	cell(f, CH_PWRITE, "tmpfs");
-	assert_false(f->report->usable);
+	assert_false(report_of(f)->usable);
 	assert_true(f->report->observes);
 }
 
@@ -214,9 +241,11 @@ static void test_other_filesystem(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_tried),	   TEST(test_derived),	     TEST(test_impossible),
-		TEST(test_went_wrong),	   TEST(test_missing_hook),  TEST(test_renamed_hook),
-		TEST(test_no_observation), TEST(test_not_traceable), TEST(test_other_filesystem),
+		TEST(test_tried),	   TEST(test_derived),
+		TEST(test_impossible),	   TEST(test_went_wrong),
+		TEST(test_missing_hook),   TEST(test_renamed_hook),
+		TEST(test_no_observation), TEST(test_not_traceable),
+		TEST(test_usable),	   TEST(test_other_filesystem),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "probe/settle.h"
+#include "util/names.h"
 
 #define ANYWHERE (FS_MEMORY | FS_DISK)
 
@@ -95,18 +96,37 @@ static enum probe_answer answer_of(const struct probe_report *r, const char *nam
 	return PROBE_UNKNOWN;
 }
 
+/* A channel that ought to be seen and isn't, not even by comparing; NULL if there is none. */
+static const struct probe_cell *find_unseen(const struct probe_report *r)
+{
+	for (size_t i = 0; i < r->ncells; i++) {
+		const struct probe_cell *c = &r->cells[i];
+
+		for (size_t j = 0; j < NCHANNELS; j++)
+			if (channels[j].channel == c->channel && !channels[j].unhooked &&
+			    c->possible && c->seen == SEEN_NO)
+				return c;
+	}
+	return NULL;
+}
+
 static void judge_usable(const struct observed *obs, struct probe_report *r)
 {
 	const bool records = answer_of(r, "ptrace_seize") == PROBE_YES &&
 			     answer_of(r, "seccomp_trace") == PROBE_YES;
+	const struct probe_cell *unseen = find_unseen(r);
 
 	r->observes = !obs->error;
-	r->usable = records && r->observes;
+	r->usable = records && r->observes && !unseen;
 	if (!records)
 		snprintf(r->why, sizeof(r->why), "processes can't be traced here");
 	else if (obs->error)
-		snprintf(r->why, sizeof(r->why), "recording works, observation does not: %.200s",
+		snprintf(r->why, sizeof(r->why), "recording works, observation does not: %.180s",
 			 obs->why);
+	else if (unseen)
+		snprintf(r->why, sizeof(r->why),
+			 "recording works, observation has gaps, the first is %s on %s: %.140s",
+			 channel_name(unseen->channel), unseen->filesystem, unseen->why);
 	else
 		snprintf(r->why, sizeof(r->why), "recording and observation work");
 }

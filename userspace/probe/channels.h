@@ -3,8 +3,8 @@
 #ifndef BPREC_PROBE_CHANNELS_H
 #define BPREC_PROBE_CHANNELS_H
 
+#include "bprec/probe.h"
 #include "probe/observe.h"
-#include "probe/probe.h"
 
 /** Fills r->cells, r->hook_names, r->observes, and r->usable with its reason, given that the features are there already.
  *  obs is not needed afterwards. 0 or -ENOMEM. */

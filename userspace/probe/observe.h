@@ -3,8 +3,8 @@
 #ifndef BPREC_PROBE_OBSERVE_H
 #define BPREC_PROBE_OBSERVE_H
 
+#include "bprec/probe.h"
 #include "probe/ops.h"
-#include "probe/probe.h"
 #include "probe/trial.h"
 
 /** Limits of struct observed: more hooks or filesystems than these are left out. */

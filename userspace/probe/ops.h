@@ -27,33 +27,59 @@ struct op {
 /** Makes one change and sets off and len. 0, or -errno: the kernel or the filesystem refused. */
 typedef int (*op_fn)(struct op *o);
 
-/** By a system call on the descriptor (ops_call.c). */
+/* ops_call.c: by a system call on the descriptor. */
+
+/** write(2) at the file position. */
 int op__write(struct op *o);
+/** pwrite64(2). */
 int op__pwrite(struct op *o);
+/** writev(2) of two pieces at the file position. */
 int op__writev(struct op *o);
+/** pwritev(2) of two pieces. */
 int op__pwritev(struct op *o);
+/** sendfile(2) at the file position. */
 int op__sendfile(struct op *o);
+/** splice(2) from a pipe. */
 int op__splice(struct op *o);
+/** copy_file_range(2) from a file beside it. */
 int op__copy_file_range(struct op *o);
+/** FICLONERANGE of a page. */
 int op__clone(struct op *o);
+/** FIDEDUPERANGE of a page, made equal before. */
 int op__dedupe(struct op *o);
+/** fallocate(2): makes a page a hole. */
 int op__fallocate(struct op *o);
+/** truncate(2), by name. */
 int op__truncate(struct op *o);
+/** open(2) with O_TRUNC. */
 int op__open_trunc(struct op *o);
+/** pwrite64(2) through O_DIRECT. */
 int op__direct_write(struct op *o);
 
-/** By a request that the kernel carries out (ops_ring.c). */
+/* ops_ring.c: by a request that the kernel carries out. */
+
+/** IORING_OP_WRITE. */
 int op__io_uring(struct op *o);
+/** IOCB_CMD_PWRITE of io_submit(2). */
 int op__aio(struct op *o);
 
-/** Through a mapping, or the memory of another process (ops_map.c). */
+/* ops_map.c: through a mapping, or in the memory of another process. */
+
+/** madvise(2) MADV_REMOVE of a page. */
 int op__madvise_remove(struct op *o);
+/** Plain stores. */
 int op__mmap_store(struct op *o);
+/** read(2) from a pipe into the mapping. */
 int op__read_into_mapping(struct op *o);
+/** vmsplice(2) from a pipe into the mapping. */
 int op__vmsplice(struct op *o);
+/** UFFDIO_COPY into a hole. */
 int op__userfaultfd(struct op *o);
+/** PTRACE_POKEDATA into the helper's mapping. */
 int op__ptrace(struct op *o);
+/** process_vm_writev(2) to the insider; off is the address. */
 int op__remote_memory(struct op *o);
+/** pwrite64(2) to /proc/INSIDER/mem; off is the address. */
 int op__proc_mem(struct op *o);
 
 #endif

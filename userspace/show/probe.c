@@ -326,9 +326,9 @@ int show__probe_json(FILE *to, const struct probe_report *r)
 		err |= json_array_append_new(features, feature_json(&r->features[i]));
 	for (size_t i = 0; i < r->ncells; i++)
 		err |= json_array_append_new(cells, cell_json(&r->cells[i]));
-	all = json_pack("{s:s, s:s, s:b, s:s, s:o, s:o}", "kernel", r->kernel, "arch", r->arch,
-			"usable", r->usable, "why", r->why, "features", features, "channels",
-			cells);
+	all = json_pack("{s:s, s:s, s:b, s:b, s:s, s:o, s:o}", "kernel", r->kernel, "arch", r->arch,
+			"usable", r->usable, "observes", r->observes, "why", r->why, "features",
+			features, "channels", cells);
 	if (err || !all || json_dumpf(all, to, JSON_INDENT(1) | JSON_PRESERVE_ORDER))
 		err = -ENOMEM;
 	else
