@@ -322,7 +322,20 @@ static void owner(void **state)
 		skip();
 	assert_int_equal(mkdir(dir, 0755), 0);
 	assert_int_equal(chown(dir, 4242, 4243), 0);
-	assert_int_equal(writer__new_for(&w, dir, 4244, 4243), -EACCES);
+	assert_int_equal(chmod(*state, 0755), 0);
+	assert_int_equal(seteuid(4244), 0); /* somebody else's directory */
+	assert_int_equal(writer__new(&w, dir), -EACCES);
+	assert_int_equal(seteuid(0), 0);
+	assert_int_equal(writer__new(&w, dir), 0); /* root's trace in a user's directory */
+	assert_int_equal(stat(dir, &st), 0);
+	assert_int_equal(st.st_uid, 4242);
+	snprintf(path, sizeof(path), "%s/events", dir);
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_uid, 0);
+	writer__free(w);
+	assert_int_equal(unlink(path), 0);
+	snprintf(path, sizeof(path), "%s/pages", dir);
+	assert_int_equal(unlink(path), 0);
 	assert_int_equal(writer__new_for(&w, dir, 4242, 4243), 0);
 	put_start(w);
 	assert_int_equal(writer__finish(w, END_EXITED, 0), 0);

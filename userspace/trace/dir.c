@@ -45,14 +45,15 @@ static int check_empty(int dirfd)
 	return err;
 }
 
-/* An existing directory may be taken if it is empty and belongs to the one who asks. */
+/* An existing directory may be taken if it is empty and belongs to the one who asks; root may take anyone's (under sudo the
+ * directory is the user's already): the files in it are root's or the owner's, and nobody else can read them. */
 static int check_existing(int fd, const struct trace_owner *owner)
 {
 	struct stat st;
 
 	if (fstat(fd, &st) < 0)
 		return -errno;
-	if (st.st_uid != geteuid() && st.st_uid != owner->uid)
+	if (geteuid() != 0 && st.st_uid != geteuid() && st.st_uid != owner->uid)
 		return -EACCES;
 	return check_empty(fd);
 }

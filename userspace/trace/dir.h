@@ -12,7 +12,7 @@ struct trace_owner {
 	gid_t gid;
 };
 
-/** Makes the directory, or takes an empty one of owner's or of the caller's; mode 0700. Descriptor or -errno with
+/** Makes the directory, or takes an empty one of owner's or of the caller's (root: anyone's); mode 0700. Descriptor or -errno with
  *  err__set. *ret_made: 1 if it did not exist before. */
 int trace_dir__make(const char *path, const struct trace_owner *owner, int *ret_made);
 /** Makes a file that must not exist, mode 0600. Descriptor (read and write) or -errno with err__set. */

@@ -14,11 +14,10 @@
 /** A trace being written. Opaque. */
 struct writer;
 
-/** Makes the directory `dir` (mode 0700; it may exist if it is empty and ours) and its files (0600).
+/** Makes the directory `dir` (mode 0700; it may exist if it is empty and ours, or we are root) and its files (0600).
  *  Returns 0 or -errno (-EEXIST, -ENOTEMPTY, -EACCES, -ENOSPC ...). */
 int writer__new(struct writer **ret_writer, const char *dir);
-/** The same for a trace that shall belong to another user (under sudo: the one who called it). An existing directory
- *  may be that user's. */
+/** The same for a trace that shall belong to another user from the start (under sudo: the one who called it). */
 int writer__new_for(struct writer **ret_writer, const char *dir, uid_t uid, gid_t gid);
 /** Closes without a manifest if writer__finish was not called; NULL is allowed. */
 void writer__free(struct writer *w);
