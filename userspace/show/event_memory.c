@@ -1,5 +1,10 @@
 // SPDX-License-Identifier: MIT
-/* event_memory.c: events about objects, pages and mappings. */
+/*
+ * event_memory.c: events about objects, pages and mappings.
+ *
+ * One function per type names the fields once, in the order of docs/FORMAT.md; the sink decides how they look. Lengths
+ * and strings have been checked by the reader.
+ */
 #include "show/event.h"
 
 #include <sys/mman.h>

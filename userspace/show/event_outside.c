@@ -1,5 +1,9 @@
 // SPDX-License-Identifier: MIT
-/* event_outside.c: events about what is outside: hooks, writers, changes, exposures, gaps, losses. */
+/*
+ * event_outside.c: events about what is outside: hooks, writers, changes, exposures, gaps, losses.
+ *
+ * As event_memory.c. These are the facts as the recorder wrote them; what they mean, check says.
+ */
 #include "show/event.h"
 
 #include <stdio.h>

@@ -1,5 +1,10 @@
 // SPDX-License-Identifier: MIT
-/* event_program.c: events about the program: its start, processes, system calls, signals, registers. */
+/*
+ * event_program.c: events about the program: its start, processes, system calls, signals, registers.
+ *
+ * As event_memory.c. A call is shown by its name and as many arguments as it has (sys/sys.h); one that the table doesn't
+ * know, by its number and all six.
+ */
 #include "show/event.h"
 
 #include <signal.h>

@@ -1,4 +1,9 @@
 // SPDX-License-Identifier: MIT
+/*
+ * sink_text.c: records as lines for a person: number, time since the start, thread, type, then name=value.
+ *
+ * A line is never broken by what is in it: strings and bytes pass through term.h. Nested records stand in brackets.
+ */
 #include "show/sink.h"
 
 #include <inttypes.h>

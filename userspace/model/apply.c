@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+/* apply.c: the model as a whole: made, fed, freed. */
 #include "model/state.h"
 
 #include <errno.h>

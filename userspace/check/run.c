@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * check.c: one pass over a trace, and the report.
+ * run.c: one pass over a trace, and the report.
  *
  * Everything in the trace is believed only as far as it agrees with the rest of it: the reader checks bytes and sizes, the
  * model refuses what can't have happened, and the functions of facts.c refuse references to what is not there. Any of these
