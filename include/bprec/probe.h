@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: GPL-2.0-only OR MIT */
 /*
  * probe.h: what `bprec probe` found out about this machine: the result type that probe/ fills and show/ prints.
  */

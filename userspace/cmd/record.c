@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* record.c: `bprec record`: records a command, then asks check for the verdict so far. */
+/*
+ * record.c: `bprec record`: records a command, then asks check for the verdict so far.
+ *
+ * The exit status is the command's, so that bprec can stand before it in any script; 125 to 127 are bprec's own (CLI.md).
+ * Nothing is printed while the command runs but one warning if it isn't observed; the trace is named at the end.
+ */
 #include <errno.h>
 #include <limits.h>
 #include <pwd.h>

@@ -1,5 +1,11 @@
 // SPDX-License-Identifier: MIT
-/* kern.c: beginning and end of an observation; the tree; losses. */
+/*
+ * kern.c: beginning and end of an observation; the tree; losses.
+ *
+ * What was opened is closed in any order by kern__close, which takes half-opened observations too. Losses are sums over
+ * all processors since the beginning: counters of the programs themselves, and recursion_misses, which the kernel counts
+ * for programs it skipped (bpf_prog_info, since 5.12).
+ */
 #include "kern/kern.h"
 
 #include <bpf/bpf.h>

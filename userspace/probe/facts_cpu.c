@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* facts_cpu.c: what the processor, or the hypervisor in its place, does. */
+/*
+ * facts_cpu.c: what the processor, or the hypervisor in its place, does: faulting rdtsc and cpuid, counters, rseq.
+ *
+ * Calls that set a mode return 0 on some machines and change nothing, so that only what happens afterwards counts: the
+ * instruction is carried out and has to fault, the counter has to count. Each trial runs in a child of its own.
+ */
 #include "probe/facts.h"
 
 #include <asm/prctl.h>

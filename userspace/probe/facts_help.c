@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* facts_help.c: what BPF programs can do (ring buffer, look-ups, signals, reads), BTF, and lockdown. */
+/*
+ * facts_help.c: what BPF programs can do (ring buffer, look-ups, signals, reads), BTF, and lockdown.
+ *
+ * Each helper is called by a program that is loaded, attached and triggered here, and has to have had its effect: the
+ * record arrives, the signal is caught, the value read is the one that was stored.
+ */
 #include "probe/facts.h"
 
 #include <bpf/bpf.h>

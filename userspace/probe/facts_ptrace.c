@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* facts_ptrace.c: stopping a process, and stopping it at its system calls. */
+/*
+ * facts_ptrace.c: stopping a process, and stopping it at its system calls.
+ *
+ * The tracer changes what it can be seen to change: a call's result becomes FAKE_RESULT, and the child says by its exit
+ * status whether it saw that. A stop that comes is not enough.
+ */
 #include "probe/facts.h"
 
 #include <errno.h>

@@ -1,4 +1,10 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * ops_call.c: changes of a file by system calls, one function per channel.
+ *
+ * Each makes one change of the op's file, says in off and len which bytes it changed, and returns 0, or -errno where the
+ * kernel or the file system refuses it. The bytes written differ from those before, except by dedupe.
+ */
 #include "probe/ops.h"
 
 #include <errno.h>
