@@ -35,6 +35,9 @@ SYSTEM = {
     r"sys/ptrace\.h|linux/ptrace\.h": {"userspace/tracee", "userspace/record", "userspace/probe", "userspace/share",
                                        "userspace/replay", "userspace/space"},
 }
+# Circles of modules that are still there: layer -> size of its largest. Only smaller numbers may be written here; a layer
+# that isn't named has none.
+CIRCLES = {"check": 2, "kern": 2, "model": 3, "sys": 4, "record": 23}
 
 
 def layers():
@@ -132,8 +135,14 @@ def main():
             modules.setdefault(stem, set()).add(re.sub(r"\.[ch]$", "", target))
     headers = {p: t for p, t in includes.items() if p.endswith(".h")}
     problems += ["headers include each other: " + " ".join(c) for c in circles(headers)]
-    problems += ["modules include each other: " + " ".join(c) for c in circles(modules)]
-    print("\n".join(problems) or "%d files, %d modules: no wrong way, no circle" % (len(known), len(modules)))
+    known_circles = []
+    for circle in circles(modules):
+        if len(circle) > CIRCLES.get(circle[0].split("/")[1], 0):
+            problems.append("modules include each other: " + " ".join(circle))
+        else:
+            known_circles.append(len(circle))
+    print("\n".join(problems) or "%d files, %d modules; no wrong way; circles: %s"
+          % (len(known), len(modules), known_circles or "none"))
     return 1 if problems else 0
 
 

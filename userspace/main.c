@@ -48,6 +48,7 @@
  *   record/compare.[ch]     contents against the last snapshot
  *   record/exposure.[ch]    who could write
  *   record/who.[ch]         outsiders by name
+ *   record/image.[ch]       the address space after exec
  *
  * One ptraced thread
  *   tracee/tracee.h         one ptraced thread
@@ -91,6 +92,7 @@
  *   bpf/write.bpf.c         write family, sendfile, splice, copy_file_range
  *   bpf/other.bpf.c         clone, MADV_REMOVE, aio, process_vm_writev
  *   bpf/uring.bpf.c         requests of io_uring
+ *   bpf/compat.bpf.c        calls of 32-bit programs
  *
  * Live memory into the trace
  *   space/space.h           live memory into page store
@@ -99,7 +101,7 @@
  *   space/runs.c            runs of page ids
  *
  * Who maps what, as a function of events
- *   model/model.[ch]        who maps what, from events
+ *   model/model.h           who maps what, from events
  *   model/state.h           inside of the model
  *   model/maps.c            events that change address spaces
  *   model/pagemap.[ch]      page ids of an object
@@ -108,7 +110,6 @@
  *
  * What system calls do to memory
  *   sys/sys.h               what calls do to memory
- *   sys/sys.c               answers about one call
  *   sys/table.c             the table of all calls
  *   sys/table_file.inc      calls on descriptors
  *   sys/table_fs.inc        calls on paths, mounts
@@ -154,10 +155,9 @@
  *   trace/event_body.c      rules for each type's body
  *   trace/dir.[ch]          trace directory, links not followed
  *   trace/hash.h            hashes of the format
- *   trace/error.h           what can be wrong with a trace
  *
  * The verdict
- *   check/check.[ch]        one pass over a trace
+ *   check/check.h           one pass over a trace
  *   check/state.h           what check knows meanwhile
  *   check/facts.c           facts of each event
  *   check/outcome.c         outcome of one outside change
