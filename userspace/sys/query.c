@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * sys.c: what the recorder asks about a call: what it wrote, what it may touch, whether it may wait.
+ * query.c: what the recorder asks about a call: what it wrote, what it may touch, whether it may wait.
  * The answers come from the rules of table.c; doubt is always answered with the larger set.
  */
 #include "sys/fns.h"
