@@ -155,6 +155,7 @@
  *   trace/event_body.c      rules for each type's body
  *   trace/dir.[ch]          trace directory, links not followed
  *   trace/hash.h            hashes of the format
+ *   trace/error.h           what can be wrong with a trace
  *
  * The verdict
  *   check/check.h           one pass over a trace
