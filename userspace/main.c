@@ -8,7 +8,7 @@
  * The way of an event, in five files:
  *     a store by an outsider    bpf/fault.bpf.c -> kern/ring.c -> record/events.c -> record/dispatch.c -> trace/writer.c
  *     a stop of an insider      tracee/stop.c   ---------------> record/events.c -> record/dispatch.c -> trace/writer.c
- *     a command that reads      trace/reader.c -> model/model.c -> check/check.c -> show/check_text.c -> cmd/check.c
+ *     a command that reads      trace/reader.c -> model/apply.c -> check/run.c -> show/check_text.c -> cmd/check.c
  *
  * Commands: options, help, exit codes; what they find is printed by show/
  *   cmd/args.c              parses options of any command
@@ -99,14 +99,17 @@
  *   space/file.c            pages of a file
  *   space/memory.c          private pages of a tracee
  *   space/runs.c            runs of page ids
+ *   space/read.[ch]         reads a file's pages
+ *   space/compare.c         a file against its snapshot
  *
  * Who maps what, as a function of events
- *   model/model.h           who maps what, from events
  *   model/state.h           inside of the model
  *   model/maps.c            events that change address spaces
  *   model/pagemap.[ch]      page ids of an object
  *   model/tasks.c           threads and their address spaces
  *   model/vmas.[ch]         mappings of one address space
+ *   model/model.h           who maps what, from events
+ *   model/apply.c           the model made, fed, freed
  *
  * What system calls do to memory
  *   sys/sys.h               what calls do to memory
@@ -137,6 +140,7 @@
  *   sys/ioctl.h             private to ioctl files
  *   sys/ioctl_nested.c      ioctls whose structs hold pointers
  *   sys/scratch.c           which outputs go to scratch
+ *   sys/query.c             answers about one call
  *
  * The only code that writes or reads a trace
  *   trace/writer.[ch]       events and pages into frames
@@ -155,14 +159,15 @@
  *   trace/event_body.c      rules for each type's body
  *   trace/dir.[ch]          trace directory, links not followed
  *   trace/hash.h            hashes of the format
- *   trace/error.h           what can be wrong with a trace
+ *   trace/error.h           what can be wrong
  *
  * The verdict
- *   check/check.h           one pass over a trace
  *   check/state.h           what check knows meanwhile
  *   check/facts.c           facts of each event
  *   check/outcome.c         outcome of one outside change
  *   check/verdict.c         verdict at the trace's end
+ *   check/check.h           the verdict, its contract
+ *   check/run.c             one pass over a trace
  *
  * Every result, for people and as JSON
  *   show/check.h            report of check
