@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
+#include "space/space.h"
+
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
-
-#include "space/space.h"
+#include <time.h>
 
 /** Most runs in one event: what fits into BPREC_EVENT_MAX with room for the fixed part. */
 #define RUNS_PER_EVENT ((BPREC_EVENT_MAX - 256) / sizeof(struct page_run))
@@ -62,10 +62,10 @@ int space_runs__add_many(struct space_runs *r, uint64_t page_id, uint64_t n)
 {
 	while (n) {
 		struct page_run *last = r->n ? &r->v[r->n - 1] : NULL;
-		uint32_t room = last && last->first == page_id && !last->step ?
-					UINT32_MAX - last->count :
-					0;
-		uint32_t now = n < UINT32_MAX ? n : UINT32_MAX;
+		uint32_t room = last && last->first == page_id && !last->step
+					? UINT32_MAX - last->count
+					: 0;
+		uint32_t now = n < UINT32_MAX ? (uint32_t)n : UINT32_MAX;
 		int err = 0;
 
 		if (room) {
@@ -85,7 +85,15 @@ int space_runs__add_many(struct space_runs *r, uint64_t page_id, uint64_t n)
 void space_runs__free(struct space_runs *r)
 {
 	free(r->v);
-	memset(r, 0, sizeof(*r));
+	*r = (struct space_runs){ 0 };
+}
+
+uint64_t space__now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000ull + (uint64_t)ts.tv_nsec;
 }
 
 int space__emit_pages(struct writer *w, uint32_t object, enum pages_why why, uint64_t first,

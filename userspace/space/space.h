@@ -13,6 +13,9 @@
 #include "model/model.h"
 #include "trace/writer.h"
 
+/** CLOCK_MONOTONIC nanoseconds. */
+uint64_t space__now_ns(void);
+
 /** Runs of pages, grown as needed. Zero-initialise; space_runs__free ends it. */
 struct space_runs {
 	struct page_run *v;
@@ -26,13 +29,11 @@ int space_runs__add_many(struct space_runs *r, uint64_t page_id, uint64_t n);
 /** Frees the array and zeroes the struct. */
 void space_runs__free(struct space_runs *r);
 
-/** Saves pages [first, first + npages) of the file behind fd (pread; holes are skipped by SEEK_DATA). Pages beyond the end
+/** Saves pages [first, first + npages) of the file behind fd (pread; holes are skipped, the file position is not moved). Pages beyond the end
  *  are ABSENT, pages that can't be read are LOST (counted in *ret_lost, may be NULL). *ret_size gets the file's size as it was
  *  when reading began. May clone the file into the trace where the file system can. 0 or -errno of the writer. */
 int space__save_file(struct writer *w, int fd, uint64_t first, uint64_t npages,
 		     struct space_runs *ret, uint64_t *ret_size, uint64_t *ret_lost);
-/** CLOCK_MONOTONIC nanoseconds. */
-uint64_t space__now_ns(void);
 /** Saves npages of a tracee's memory at addr. Pages that can't be read are LOST. 0 or -errno of the writer. */
 int space__save_memory(struct writer *w, pid_t pid, uint64_t addr, uint64_t npages,
 		       struct space_runs *ret, uint64_t *ret_lost);
