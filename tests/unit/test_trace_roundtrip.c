@@ -189,7 +189,9 @@ static void big_events(void **state)
 	uint8_t *data = malloc(most + 1);
 	struct ev_output out = { .fd = 1 };
 	struct iovec body[] = { { &out, sizeof(out) }, { data, 0 } };
+	uint8_t page[BPREC_PAGE_SIZE];
 	struct walked found;
+	uint64_t id;
 	struct writer *w;
 
 	assert_int_equal(writer__new(&w, trace_name(state)), 0);
@@ -201,6 +203,8 @@ static void big_events(void **state)
 		body[1].iov_len = out.len;
 		assert_int_equal(writer__event(w, EV_OUTPUT, 1, 1, body, 2, NULL), 0);
 		assert_int_equal(writer__flush(w, 0), 0);
+		fill_page(page, i + 1);
+		assert_int_equal(writer__page(w, page, &id), 0); /* takes the buffer again */
 		assert_int_equal(writer__last(w)->type, EV_OUTPUT);
 		assert_memory_equal(event_tail(writer__last(w), sizeof(out)), data, out.len);
 	}
