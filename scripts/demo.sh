@@ -72,13 +72,17 @@ sed 's/^/    /' "$work/stderr"
 [ $code = 0 ] || exit "$code"
 
 say "bprec check"
-"${as_root[@]}" "$bprec" check "$work/trace"
-code=$?
+"${as_root[@]}" "$bprec" check "$work/trace" | tee "$work/report"
+code=${PIPESTATUS[0]}
 say "bprec check: exit $code. How to read it:"
-cat <<'END'
+if grep -q 'nothing was observed' "$work/report"; then
+    echo "    The kernel could not be observed, so bprec can't know what happened to the file. Run this as root."
+else
+    cat <<'END'
     pwrite and truncate were seen as they began; the program was inside a system call meanwhile, and the new bytes were
     saved before it could look: exact. A replay can give the program these bytes at that moment.
     The store through a mapping shows itself by its first page fault only. What is stored later to the same page causes no
     event in any kernel, so bprec doesn't call it exact, and says why.
 END
-[ $code -le 1 ]
+fi
+[ "$code" -le 1 ]
