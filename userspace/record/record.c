@@ -10,9 +10,11 @@
 
 #include <errno.h>
 #include <grp.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/ptrace.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -114,14 +116,19 @@ static int loop(struct recorder *r)
 	return err;
 }
 
-/** Kills what is left, and takes its remains. */
+/** Kills what is left, and takes its remains. A killed tracee still stops at PTRACE_EVENT_EXIT. */
 static void put_down(struct recorder *r)
 {
 	int status;
+	pid_t pid;
 
 	tree__kill(r);
-	while (waitpid(-1, &status, __WALL) > 0 || errno == EINTR)
-		;
+	while ((pid = waitpid(-1, &status, __WALL)) > 0 || errno == EINTR) {
+		if (pid > 0 && WIFSTOPPED(status)) {
+			kill(pid, SIGKILL);
+			ptrace(PTRACE_CONT, pid, 0, 0);
+		}
+	}
 }
 
 /** Kernel records that came after the last stop. */

@@ -89,7 +89,9 @@ int start__write(struct recorder *r, const char *why)
 	if (err)
 		return err;
 	if (r->k)
-		return write_hooks(r);
-	return emit__gap(r, GAP_NOT_OBSERVED, CH_UNKNOWN, 0, "%s",
-			 why ? why : "observation was switched off");
+		err = write_hooks(r);
+	else
+		err = emit__gap(r, GAP_NOT_OBSERVED, CH_UNKNOWN, 0, "%s",
+				why ? why : "observation was switched off");
+	return err ? err : writer__flush(r->w, 0);
 }
