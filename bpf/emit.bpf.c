@@ -3,6 +3,7 @@
 #include "obs.bpf.h"
 
 #define EXE_DEPTH 12 /* directories that are walked up */
+#define EXE_END	  63 /* where the path ends while it is built; zeros follow */
 
 /* Puts one more name in front of the path that begins at `at`; returns where it begins now, or -1 if it doesn't fit. */
 static __always_inline int exe_prepend(char *buf, int at, struct dentry *dentry)
@@ -10,10 +11,10 @@ static __always_inline int exe_prepend(char *buf, int at, struct dentry *dentry)
 	__u32 len = BPF_CORE_READ(dentry, d_name.len);
 	const unsigned char *name = BPF_CORE_READ(dentry, d_name.name);
 
-	if (len >= (__u32)at || len > 62)
+	if (len > 61)
 		return -1;
 	at -= len;
-	if (at < 1 || at > 63)
+	if (at < 1 || at > EXE_END)
 		return -1;
 	if (bpf_probe_read_kernel(buf + at, len, name))
 		return -1;
@@ -26,8 +27,7 @@ static __always_inline int exe_prepend(char *buf, int at, struct dentry *dentry)
 __noinline int exe_path(__u64 dentry_addr, struct exe_name *dst)
 {
 	struct dentry *dentry = (void *)dentry_addr;
-	char buf[128] = {};
-	int at = 63;
+	int at = EXE_END;
 
 	if (!dst)
 		return 0;
@@ -35,15 +35,16 @@ __noinline int exe_path(__u64 dentry_addr, struct exe_name *dst)
 		struct dentry *parent = BPF_CORE_READ(dentry, d_parent);
 		if (parent == dentry)
 			break;
-		int next = exe_prepend(buf, at, dentry);
-		if (next < 0 || next > 62)
+		int next = exe_prepend(dst->text, at, dentry);
+		if (next < 0)
 			break;
 		at = next;
 		dentry = parent;
 	}
-	if (at < 0 || at > 63)
+	if (at < 0 || at > EXE_END)
 		return 0;
-	return bpf_probe_read_kernel(dst->text, 64, buf + at);
+	/* to the front: the parts overlap, and are copied from low addresses to high ones (copy_from_kernel_nofault) */
+	return bpf_probe_read_kernel(dst->text, sizeof(dst->text), dst->text + at);
 }
 
 /* Who did it. */
@@ -84,12 +85,13 @@ __noinline int emit(const struct note *n)
 {
 	if (!n)
 		return -1;
-	struct kevent *ev = bpf_ringbuf_reserve(&ring, sizeof(*ev), 0);
-	if (!ev) {
+	struct event_room *room = bpf_ringbuf_reserve(&ring, sizeof(*room), 0);
+	if (!room) {
 		loss(n->hook, LOSS_RING_FULL);
 		return -1;
 	}
-	__builtin_memset(ev, 0, sizeof(*ev));
+	struct kevent *ev = &room->ev;
+	__builtin_memset(room, 0, sizeof(*room));
 	ev->type = n->type;
 	ev->flags = n->flags;
 	ev->ns = n->ns ?: bpf_ktime_get_ns();
@@ -100,6 +102,6 @@ __noinline int emit(const struct note *n)
 	ev->aux = n->aux;
 	emit_object(ev, n->object);
 	emit_task(ev);
-	bpf_ringbuf_submit(ev, 0);
+	bpf_ringbuf_submit(room, 0);
 	return 0;
 }

@@ -27,19 +27,6 @@ __noinline int flight_open(struct flight *f)
 	return emit(&f->n);
 }
 
-__noinline int flight_begin(struct flight *f, __u64 slot)
-{
-	if (!f)
-		return -1;
-	struct flight_key key = { f->who ?: bpf_get_current_pid_tgid(), slot };
-	flight_open(f);
-	if (bpf_map_update_elem(&flights, &key, f, BPF_ANY)) {
-		loss(f->n.hook, LOSS_MAP_FULL);
-		return -1;
-	}
-	return 0;
-}
-
 /* Sets the range that a call with result ret > 0 really changed; false: it can't be told. */
 static __always_inline bool real_range(struct flight *f, __s64 ret)
 {
@@ -105,7 +92,7 @@ __noinline int flight_late(struct flight *f, __s64 ret)
 }
 
 /* The other parts of a call that changes several objects. */
-static __always_inline void end_slots(__u32 n, __s64 ret)
+__noinline int end_slots(__u32 n, __s64 ret)
 {
 	struct flight_key key = { bpf_get_current_pid_tgid(), 0 };
 
@@ -118,6 +105,7 @@ static __always_inline void end_slots(__u32 n, __s64 ret)
 		bpf_map_delete_elem(&flights, &key);
 		flight_finish(&f, ret);
 	}
+	return 0;
 }
 
 __noinline int flight_end(__s64 ret)

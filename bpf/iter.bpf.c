@@ -73,7 +73,8 @@ int iter_watch(struct bpf_iter__task_vma *ctx)
 {
 	struct task_struct *task = ctx->task;
 	struct vm_area_struct *vma = ctx->vma;
-	struct khold h = {};
+	struct hold_room room = {};
+	struct khold *h = &room.h;
 
 	if (!task || !vma || BPF_CORE_READ(task, tgid) != iter_args.pid)
 		return 0;
@@ -82,10 +83,10 @@ int iter_watch(struct bpf_iter__task_vma *ctx)
 	if (!object)
 		return 0;
 	watch_enter(object, KHOOK_iter_watch);
-	hold_task(&h, task);
-	hold_object(&h, object);
-	hold_vma(&h, vma);
-	bpf_seq_write(ctx->meta->seq, &h, sizeof(h));
+	hold_task(h, task);
+	hold_object(h, object);
+	hold_vma(h, vma);
+	bpf_seq_write(ctx->meta->seq, h, sizeof(*h));
 	return 0;
 }
 
@@ -111,7 +112,8 @@ int iter_hold_vma(struct bpf_iter__task_vma *ctx)
 	struct task_struct *task = ctx->task;
 	struct vm_area_struct *vma = ctx->vma;
 	struct mapping m = {};
-	struct khold h = {};
+	struct hold_room room = {};
+	struct khold *h = &room.h;
 
 	if (!task || !vma)
 		return 0;
@@ -121,11 +123,11 @@ int iter_hold_vma(struct bpf_iter__task_vma *ctx)
 	m.object = (__u64)BPF_CORE_READ(vma, vm_file, f_mapping);
 	if (!hold_wanted(m.object))
 		return 0;
-	hold_task(&h, task);
-	hold_object(&h, m.object);
-	hold_vma(&h, vma);
-	hold_note(h.tgid, HOLDS_MAP, KHOOK_iter_hold_vma);
-	bpf_seq_write(ctx->meta->seq, &h, sizeof(h));
+	hold_task(h, task);
+	hold_object(h, m.object);
+	hold_vma(h, vma);
+	hold_note(h->tgid, HOLDS_MAP, KHOOK_iter_hold_vma);
+	bpf_seq_write(ctx->meta->seq, h, sizeof(*h));
 	return 0;
 }
 
@@ -134,21 +136,22 @@ int iter_hold_file(struct bpf_iter__task_file *ctx)
 {
 	struct task_struct *task = ctx->task;
 	struct file *file = ctx->file;
-	struct khold h = {};
+	struct hold_room room = {};
+	struct khold *h = &room.h;
 
 	if (!task || !file)
 		return 0;
-	h.f_mode = BPF_CORE_READ(file, f_mode);
-	if (!(h.f_mode & FMODE_WRITE))
+	h->f_mode = BPF_CORE_READ(file, f_mode);
+	if (!(h->f_mode & FMODE_WRITE))
 		return 0;
 	__u64 object = file_object(as_number(file));
 	if (!hold_wanted(object))
 		return 0;
-	h.fd = ctx->fd;
-	hold_task(&h, task);
-	hold_object(&h, object);
-	hold_note(h.tgid, HOLDS_FD, KHOOK_iter_hold_file);
-	bpf_seq_write(ctx->meta->seq, &h, sizeof(h));
+	h->fd = ctx->fd;
+	hold_task(h, task);
+	hold_object(h, object);
+	hold_note(h->tgid, HOLDS_FD, KHOOK_iter_hold_file);
+	bpf_seq_write(ctx->meta->seq, h, sizeof(*h));
 	return 0;
 }
 

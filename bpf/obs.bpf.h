@@ -76,10 +76,27 @@ struct flight {
 	__u32 nslots;  /* slots of this call, in the flight of slot 0 */
 };
 
-/** The field exe of kevent and khold. */
+/** The field exe of kevent and khold, with room behind it to build the path backwards: not on the stack, of which a
+ *  chain of calls has 512 bytes. */
 struct exe_name {
-	char text[64];
+	char text[64], scratch[64];
 };
+/** A record of the ring; what follows the event is nobody's. */
+struct event_room {
+	struct kevent ev;
+	char scratch[64];
+};
+_Static_assert(__builtin_offsetof(struct event_room, scratch) ==
+		       __builtin_offsetof(struct kevent, exe) + 64,
+	       "exe and scratch are one exe_name");
+/** A record of the iterators, likewise. */
+struct hold_room {
+	struct khold h;
+	char scratch[64];
+};
+_Static_assert(__builtin_offsetof(struct hold_room, scratch) ==
+		       __builtin_offsetof(struct khold, exe) + 64,
+	       "exe and scratch are one exe_name");
 
 /** Flags of a holder. */
 enum { HOLDS_MAP = 1, HOLDS_FD = 2 };
@@ -219,10 +236,21 @@ int fd_target(__u32 fd, struct target *ret);
 int watch_enter(__u64 object, __u32 hook);
 /** Puts an event into the ring. ns 0: now. 0, or -1 if it was lost (and counted). */
 int emit(const struct note *n);
-/** Announces a change that begins and keeps it until flight_end_of; f is complete but for ns, size, aux. */
-int flight_begin(struct flight *f, __u64 slot);
 /** Announces a change whose end nobody sees; f as for flight_begin. */
 int flight_open(struct flight *f);
+/** Announces a change that begins and keeps it until flight_end; f is complete but for ns, size, aux, and lives on the
+ *  stack: up to 6.1 bpf_map_update_elem takes nothing that a global function got as its argument. */
+static __always_inline int flight_begin(struct flight *f, __u64 slot)
+{
+	struct flight_key key = { f->who ?: bpf_get_current_pid_tgid(), slot };
+
+	flight_open(f);
+	if (bpf_map_update_elem(&flights, &key, f, BPF_ANY)) {
+		loss(f->n.hook, LOSS_MAP_FULL);
+		return -1;
+	}
+	return 0;
+}
 /** Ends the current thread's call with this result, whatever its kind. */
 int flight_end(__s64 ret);
 /** Ends one change: emits KEV_END with the range that it really had. */

@@ -43,11 +43,11 @@ struct aio_request {
 };
 
 /* Part `slot` of a call changes a range of what a descriptor leads to. 1: it is watched, 0: not. */
-__noinline int part(__u32 fd, struct flight *f, __u32 slot)
+static __noinline int part(__u32 fd, struct flight *f, __u32 slot)
 {
 	struct target t = {};
 
-	if (!f || fd_target(fd, &t) != TARGET_WATCHED)
+	if (fd_target(fd, &t) != TARGET_WATCHED)
 		return 0;
 	f->n.object = t.object;
 	f->n.flags = 0;

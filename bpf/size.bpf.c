@@ -82,15 +82,20 @@ SYS_ENTER(truncate)
 	return truncate_begin(ctx->args[1]);
 }
 
+/** A truncate(path) that is over: what a look at one object needs of it. */
+struct truncation {
+	__u64 ns, length;
+	__u32 hook;
+};
+
 /* For each watched object: was it what a truncate(path) changed? */
-static long truncated(void *map, const __u64 *key, struct watch *w, struct flight *call)
+static long truncated(void *map, const __u64 *key, struct watch *w, struct truncation *call)
 {
 	__u64 object = *key, old = w->size, now = object_size(object);
 
-	if (now == old || now != call->n.length)
+	if (now == old || now != call->length)
 		return 0;
-	struct flight f = { .n = call->n };
-	f.n.object = object;
+	struct flight f = { .n = { .object = object, .ns = call->ns, .hook = call->hook } };
 	truncate_range(&f.n, old, now);
 	flight_late(&f, 0);
 	return 0;
@@ -100,7 +105,7 @@ __noinline int truncate_end(struct flight *f, __s64 ret)
 {
 	if (!f || ret < 0)
 		return 0;
-	struct flight call = *f;
+	struct truncation call = { f->n.ns, f->n.length, f->n.hook };
 	bpf_for_each_map_elem(&watched, truncated, &call, 0);
 	return 0;
 }
@@ -139,26 +144,22 @@ SYS_ENTER(creat)
 	return open_begin(O_TRUNC, KHOOK_enter_creat);
 }
 
-__noinline int open_end(struct flight *call, __s64 ret)
+__noinline int open_end(struct flight *f, __s64 ret)
 {
 	struct target t = {};
 
-	if (!call || ret < 0 || fd_target(ret, &t) != TARGET_WATCHED)
+	if (!f || ret < 0 || fd_target(ret, &t) != TARGET_WATCHED)
 		return 0;
 	struct watch *w = watch_find(t.object);
 	if (!w || (!w->size && !object_size(t.object)))
 		return 0;
-	struct flight f = {
-		.n = {
-			.object = t.object,
-			.ns = call->n.ns,
-			.hook = call->n.hook,
-			.length = TO_END,
-			.channel = CH_OPEN_TRUNC,
-			.flags = KEVF_SHRINK,
-		},
-	};
-	return flight_late(&f, 0);
+	f->n.object = t.object;
+	f->n.offset = 0;
+	f->n.length = TO_END;
+	f->n.channel = CH_OPEN_TRUNC;
+	f->n.flags = KEVF_SHRINK;
+	f->end = END_AS_BEGUN;
+	return flight_late(f, 0);
 }
 
 __noinline int open_over(__s64 ret)
