@@ -178,9 +178,9 @@ static void real_io_ifconf_null(struct t *t)
 
 static void real_io_fiemap(struct t *t)
 {
-	struct {
+	union {
 		struct fiemap head;
-		struct fiemap_extent extent[3];
+		uint8_t room[sizeof(struct fiemap) + 3 * sizeof(struct fiemap_extent)];
 	} m = { .head = { .fm_length = ~0ull, .fm_extent_count = 3 } };
 
 	inout_case(t, a_disk_file(t), FS_IOC_FIEMAP, &m, sizeof(m));
@@ -188,13 +188,14 @@ static void real_io_fiemap(struct t *t)
 
 static void real_io_dedupe(struct t *t)
 {
-	struct {
+	union {
 		struct file_dedupe_range head;
-		struct file_dedupe_range_info info[2];
+		uint8_t room[sizeof(struct file_dedupe_range) +
+			     2 * sizeof(struct file_dedupe_range_info)];
 	} d = { .head = { .src_length = 4, .dest_count = 2 } };
 
-	d.info[0].dest_fd = a_disk_file(t);
-	d.info[1].dest_fd = a_disk_file(t);
+	for (int i = 0; i < 2; i++)
+		d.head.info[i].dest_fd = a_disk_file(t);
 	inout_case(t, a_disk_file(t), FIDEDUPERANGE, &d, sizeof(d));
 }
 

@@ -105,12 +105,13 @@ static void syn_key_dh(struct t *t)
 	expect(t, U(t->buf[1].p), 20);
 }
 
-/* Quotas: a file system that has them. */
-#define QUOTA(name, cmd, n)                                                               \
-	static void syn_##name(struct t *t)                                               \
-	{                                                                                 \
-		DO_FAKE(0, SYS_quotactl, QCMD(cmd, USRQUOTA), S("/dev/x"), 0, out(t, n)); \
-		expect(t, U(t->buf[1].p), n);                                             \
+/* Quotas: a file system that has them. QCMD shifts into the sign. */
+#define QUOTA_CMD(cmd) ((uint32_t)(cmd) << 8 | USRQUOTA)
+#define QUOTA(name, cmd, n)                                                          \
+	static void syn_##name(struct t *t)                                          \
+	{                                                                            \
+		DO_FAKE(0, SYS_quotactl, QUOTA_CMD(cmd), S("/dev/x"), 0, out(t, n)); \
+		expect(t, U(t->buf[1].p), n);                                        \
 	}
 
 QUOTA(getfmt, Q_GETFMT, 4)
@@ -121,7 +122,7 @@ QUOTA(xgetquota, Q_XGETQUOTA, sizeof(struct fs_disk_quota))
 QUOTA(xgetqstat, Q_XGETQSTAT, sizeof(struct fs_quota_stat))
 QUOTA(xgetqstatv, Q_XGETQSTATV, sizeof(struct fs_quota_statv))
 QUOTA(xgetnextquota, Q_XGETNEXTQUOTA, sizeof(struct fs_disk_quota))
-ONE_OUT(quotactl_fd, 0, 4, __NR_quotactl_fd, 3, QCMD(Q_GETFMT, USRQUOTA), 0, out(t, 4))
+ONE_OUT(quotactl_fd, 0, 4, __NR_quotactl_fd, 3, QUOTA_CMD(Q_GETFMT), 0, out(t, 4))
 
 /* One struct of an ioctl: what the kernel's source says it moves. */
 struct ioctl_size {
@@ -242,9 +243,9 @@ static void syn_add_key(struct t *t)
 
 static void syn_digest(struct t *t)
 {
-	struct {
+	union {
 		struct fsverity_digest head;
-		uint8_t digest[64];
+		uint8_t room[sizeof(struct fsverity_digest) + 64];
 	} d = { .head = { .digest_size = 64 } };
 
 	DO_FAKE(0, SYS_ioctl, 0, FS_IOC_MEASURE_VERITY, in(t, &d, sizeof(d)));
@@ -262,9 +263,10 @@ static void syn_verity(struct t *t)
 
 static void syn_dedupe(struct t *t)
 {
-	struct {
+	union {
 		struct file_dedupe_range head;
-		struct file_dedupe_range_info info[2];
+		uint8_t room[sizeof(struct file_dedupe_range) +
+			     2 * sizeof(struct file_dedupe_range_info)];
 	} d = { .head = { .dest_count = 2 } };
 
 	DO_FAKE(0, SYS_ioctl, 0, FIDEDUPERANGE, in(t, &d, sizeof(d)));
