@@ -3,6 +3,7 @@
 """What check, dump and ps print, held against tests/cli/expected/*. With --update: writes these files anew."""
 import json
 import os
+import pty
 import subprocess
 import sys
 import tempfile
@@ -127,11 +128,39 @@ def usage(work):
     report("check writes nothing", "" if code == 0 and before == sorted(os.listdir(work)) else "it did")
 
 
+def on_terminal(work, **environment):
+    """What check prints to a terminal."""
+    at, terminal = pty.openpty()
+    env = {k: v for k, v in os.environ.items() if k != "NO_COLOR"}
+    env.update({"TERM": "xterm", **environment})
+    child = subprocess.Popen([BPREC, "check", "divergent"], cwd=work, stdin=subprocess.DEVNULL, stdout=terminal, env=env)
+    os.close(terminal)
+    out = b""
+    while True:
+        try:
+            more = os.read(at, 65536)
+        except OSError:  # EIO: the other end is closed (man 4 pts)
+            break
+        if not more:
+            break
+        out += more
+    child.wait()
+    os.close(at)
+    return out
+
+
+def colours(work):
+    report("colours on a terminal", "" if b"\x1b[1;31mdivergent\x1b[0m:" in on_terminal(work) else "there are none")
+    report("NO_COLOR", "colours in spite of it" if b"\x1b" in on_terminal(work, NO_COLOR="1") else "")
+    report("TERM=dumb", "colours in spite of it" if b"\x1b" in on_terminal(work, TERM="dumb") else "")
+
+
 def main():
     with tempfile.TemporaryDirectory() as work:
         reports_of(work)
         contents(work)
         usage(work)
+        colours(work)
     return 1 if failed else 0
 
 

@@ -109,12 +109,12 @@ static inline void put_process(struct build *b, uint32_t pid, uint32_t tid, uint
 }
 
 static inline void put_map(struct build *b, uint32_t tid, uint64_t addr, uint32_t object,
-			   uint64_t offset, uint64_t len)
+			   uint64_t offset, uint64_t len, uint32_t sharing)
 {
 	struct ev_map m = { .addr = addr,
 			    .len = len,
 			    .prot = PROT_READ,
-			    .flags = MAP_SHARED,
+			    .flags = sharing,
 			    .offset = offset,
 			    .object = object,
 			    .kind = MAP_KIND_OBJECT };
@@ -172,7 +172,7 @@ static inline void build_begin(struct build *b)
 	put_hook(b, HOOK_ATTACHED, "mmap-store");
 	put_process(b, 10, 10, PROC_ROOT, 0, 1);
 	put_object(b, 1, 0, "/dev/shm/x");
-	put_map(b, 10, 0x10000, 1, 0, 4 * 4096);
+	put_map(b, 10, 0x10000, 1, 0, 4 * 4096, MAP_SHARED);
 	assert_int_equal(writer__page(b->w, page, &id), 0);
 	b->pages_no = put_pages(b, 1, PAGES_MAPPED, 2, id);
 	put_syscall(b, 10);

@@ -24,6 +24,7 @@ struct outcome_case {
 	bool running;	       /* idle_from_ns is ~0 */
 	bool left;	       /* a thread that mapped it exits after it began */
 	bool second;	       /* another process maps the page and is not listed */
+	bool second_private;   /* the same, and its mapping is private (DESIGN 12, rule 4) */
 	bool second_elsewhere; /* another process maps another page and is not listed */
 	int expected;	       /* enum outcome; -1: not a change at all */
 };
@@ -60,6 +61,7 @@ static const struct outcome_case cases[] = {
 	{ .name = "nobody listed", .nobody = true, .expected = OUTCOME_POSSIBLE },
 	{ .name = "somebody left", .left = true, .expected = OUTCOME_POSSIBLE },
 	{ .name = "another mapper", .second = true, .expected = OUTCOME_POSSIBLE },
+	{ .name = "a private mapper", .second_private = true, .expected = OUTCOME_POSSIBLE },
 	{ .name = "another page", .second_elsewhere = true, .expected = OUTCOME_EXACT },
 	{ .name = "another page, all",
 	  .flags = CHANGE_RANGE_UNKNOWN,
@@ -143,11 +145,12 @@ static void run_case(const struct outcome_case *c)
 	uint64_t begin;
 
 	build_begin(&b);
-	if (c->second || c->second_elsewhere) {
+	if (c->second || c->second_elsewhere || c->second_private) {
 		put_process(&b, 20, 20, PROC_FORK, 10, 2);
 		struct ev_unmap u = { 0x10000, 4 * 4096 };
 		PUT(&b, EV_UNMAP, 20, u);
-		put_map(&b, 20, 0x50000, 1, c->second ? 8192 : 4096, 4096);
+		put_map(&b, 20, 0x50000, 1, c->second_elsewhere ? 4096 : 8192, 4096,
+			c->second_private ? MAP_PRIVATE : MAP_SHARED);
 	}
 	if (c->left)
 		put_process(&b, 30, 30, PROC_FORK, 10, 3);

@@ -44,7 +44,7 @@ static void add_helper_hook(struct build *b)
 static void add_device(struct build *b)
 {
 	put_object(b, 7, OBJECT_DEVICE, "/dev/fb0");
-	put_map(b, 10, 0x90000, 7, 0, 4096);
+	put_map(b, 10, 0x90000, 7, 0, 4096, MAP_SHARED);
 }
 
 static void add_unmapped_device(struct build *b)
@@ -289,7 +289,7 @@ static void bad_exit_of_nobody(struct build *b)
 
 static void bad_map_of_nobody(struct build *b)
 {
-	put_map(b, 77, 0x90000, 1, 0, 4096);
+	put_map(b, 77, 0x90000, 1, 0, 4096, MAP_SHARED);
 }
 
 static void bad_second_end(struct build *b)
