@@ -28,7 +28,8 @@
 
 static bool is_restart(int64_t ret)
 {
-	return ret == -512 || ret == -513 || ret == -514 || ret == -516; /* linux/errno.h, kernel only */
+	return ret == -512 || ret == -513 || ret == -514 ||
+	       ret == -516; /* linux/errno.h, kernel only */
 }
 
 static void note_args(struct task *t, const struct regs64 *regs)
@@ -66,10 +67,10 @@ static int refuse(struct recorder *r, struct task *t, struct regs64 *regs, int e
 		return err;
 	if (kind == NOTE_UNKNOWN_SYSCALL || t->nr == __NR_ptrace)
 		recorder__warn(r, "pid %d: %s", t->pid,
-			       t->nr == __NR_ptrace ?
-				       "it wants to trace others, which can't be recorded; "
-				       "ptrace is answered with EPERM" :
-				       text);
+			       t->nr == __NR_ptrace
+				       ? "it wants to trace others, which can't be recorded; "
+					 "ptrace is answered with EPERM"
+				       : text);
 	return substitute(t, regs, -error);
 }
 

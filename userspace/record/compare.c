@@ -18,14 +18,13 @@
 #include "record/emit.h"
 #include "record/events.h"
 #include "record/exposure.h"
+#include "record/faults.h"
 #include "record/insiders.h"
 #include "record/object.h"
-#include "record/outside.h"
-#include "record/who.h"
 #include "space/space.h"
 
 #define LOOK_MIN_NS 10000000ull /* not more often than this */
-#define LOOK_SHARE 20           /* and not more than one part in so many of the time */
+#define LOOK_SHARE  20		/* and not more than one part in so many of the time */
 
 /** Differences of an object while they are written. */
 struct looked {
@@ -70,7 +69,8 @@ static size_t neighbours(const struct space_diffs *d, size_t from)
 	return to;
 }
 
-static int write_all_pages(struct recorder *r, struct object *o, enum pages_why why, struct looked *l)
+static int write_all_pages(struct recorder *r, struct object *o, enum pages_why why,
+			   struct looked *l)
 {
 	int err = 0;
 
@@ -122,13 +122,15 @@ int compare__change(struct recorder *r, struct object *o, uint64_t first, uint64
 int compare__insider(struct recorder *r, struct object *o, const struct kevent *ke)
 {
 	struct looked l = { .first_event = ~0ull };
-	struct ev_object_write ev = { .object = o->id, .channel = ke->channel,
-				      .offset = ke->offset, .length = ke->length };
+	struct ev_object_write ev = {
+		.object = o->id, .channel = ke->channel, .offset = ke->offset, .length = ke->length
+	};
 	const bool all = ke->flags & (KEVF_RANGE_UNKNOWN | KEVF_SHRINK);
 	uint64_t first = all ? 0 : ke->offset / BPREC_PAGE_SIZE;
-	uint64_t n = all || ke->length == ~0ull ?
-			     ~0ull - first :
-			     (ke->offset + ke->length + BPREC_PAGE_SIZE - 1) / BPREC_PAGE_SIZE - first;
+	uint64_t n =
+		all || ke->length == ~0ull
+			? ~0ull - first
+			: (ke->offset + ke->length + BPREC_PAGE_SIZE - 1) / BPREC_PAGE_SIZE - first;
 	int err;
 
 	if (o->fd < 0 || !insiders__mapped_pages(r, o, first, n, &first)) {
@@ -146,21 +148,11 @@ int compare__insider(struct recorder *r, struct object *o, const struct kevent *
 	return err;
 }
 
-static struct fault *fault_on(struct object *o, uint64_t page)
-{
-	struct fault *f;
-
-	LL_FOREACH(o->faults, f)
-		if (page >= f->first && page - f->first < f->n)
-			return f;
-	return NULL;
-}
-
 /** Who made this difference? False: an insider may have. */
 static bool attribute(struct recorder *r, struct object *o, uint64_t page, bool insider_stores,
 		      struct ev_change *ev)
 {
-	const struct fault *f = fault_on(o, page);
+	const struct fault *f = faults__on(o, page);
 
 	memset(ev, 0, sizeof(*ev));
 	ev->flags = CHANGE_SAVED | CHANGE_BY_COMPARE | CHANGE_PAGE_RANGE;
@@ -201,9 +193,8 @@ static bool explained(struct recorder *r, const struct object *o, uint64_t page)
 	const struct change *c;
 
 	LL_FOREACH(r->changes, c)
-		if (is_of(&c->ke, o) &&
-		    covers(c->offset, c->length, c->flags & CHANGE_RANGE_UNKNOWN, page))
-			return true;
+	if (is_of(&c->ke, o) && covers(c->offset, c->length, c->flags & CHANGE_RANGE_UNKNOWN, page))
+		return true;
 	for (size_t i = r->kq_at; i < r->kq_n; i++) {
 		const struct kevent *ke = &r->kq[i];
 
@@ -223,7 +214,7 @@ static int note_queued_faults(struct recorder *r, struct object *o)
 		const struct kevent ke = r->kq[i];
 
 		if ((ke.type == KEV_FAULT || ke.type == KEV_DIRTY) && is_of(&ke, o))
-			err = outside__event(r, &ke);
+			err = faults__event(r, &ke);
 	}
 	return err;
 }
@@ -273,8 +264,11 @@ static size_t write_cluster(struct recorder *r, struct object *o, struct looked 
 
 static int write_looked(struct recorder *r, struct object *o, struct looked *l, uint64_t now)
 {
-	const struct ev_compare ev = { .object = o->id, .from_ns = o->look_ns, .to_ns = now,
-				       .pages = l->pages, .pages_changed = l->diffs.n };
+	const struct ev_compare ev = { .object = o->id,
+				       .from_ns = o->look_ns,
+				       .to_ns = now,
+				       .pages = l->pages,
+				       .pages_changed = l->diffs.n };
 	const bool insider_stores = insiders__can_store(r, o);
 	int err = 0;
 
@@ -289,8 +283,8 @@ static bool in_flight(struct recorder *r, const struct object *o)
 	const struct change *c;
 
 	LL_FOREACH(r->changes, c)
-		if (!c->ended && is_of(&c->ke, o))
-			return true;
+	if (!c->ended && is_of(&c->ke, o))
+		return true;
 	return false;
 }
 
@@ -324,26 +318,4 @@ int compare__object(struct recorder *r, struct object *o, bool final)
 bool compare__wanted(const struct recorder *r, const struct object *o)
 {
 	return o->exposed && (o->faults || exposure__by_mapping(r, o));
-}
-
-int compare__fault(struct recorder *r, struct object *o, const struct kevent *ke, uint32_t writer,
-		   uint32_t channel)
-{
-	const uint64_t first = ke->offset / BPREC_PAGE_SIZE;
-	const uint64_t n = (ke->length + BPREC_PAGE_SIZE - 1) / BPREC_PAGE_SIZE;
-	struct fault *f = fault_on(o, first);
-
-	(void)r;
-	o->exposed = true;
-	if (!f || f->writer != writer || f->n < n) {
-		f = calloc(1, sizeof(*f));
-		if (!f)
-			return -1;
-		*f = (struct fault){ .first = first, .n = n ? n : 1, .writer = writer,
-				     .channel = channel, .ns = ke->ns };
-		LL_PREPEND(o->faults, f);
-	}
-	if (o->next_look_ns > ke->ns + 1000000)
-		o->next_look_ns = ke->ns + 1000000;
-	return 0;
 }

@@ -11,12 +11,11 @@ int compare__object(struct recorder *r, struct object *o, bool final);
 /** Saves what a known change has done to saved pages in [first, first + n) and writes the EV_CHANGE. ev has all fields but
  *  pages_changed, pages_event, saved_ns, new_size and the insiders. With CHANGE_IN_FLIGHT nothing is read: that could wait for
  *  the writer. 0 or -errno. */
-int compare__change(struct recorder *r, struct object *o, uint64_t first, uint64_t n, struct ev_change *ev);
+int compare__change(struct recorder *r, struct object *o, uint64_t first, uint64_t n,
+		    struct ev_change *ev);
 /** An insider's call changed the object: saves its pages (EV_PAGES, EV_OBJECT_WRITE). 0 or -errno. */
 int compare__insider(struct recorder *r, struct object *o, const struct kevent *ke);
 /** True if the object has to be looked at from time to time. */
 bool compare__wanted(const struct recorder *r, const struct object *o);
-/** Notes an outsider's first store to pages of an object. */
-int compare__fault(struct recorder *r, struct object *o, const struct kevent *ke, uint32_t writer, uint32_t channel);
 
 #endif

@@ -20,11 +20,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "record/outside.h"
-#include "record/sched.h"
-
-#define KICK_SIGNAL (SIGRTMIN + 7)
-#define TICK_BUSY_MS 5  /* somebody waits for a token, or contents are to be compared */
+#define KICK_SIGNAL  (SIGRTMIN + 7)
+#define TICK_BUSY_MS 5	/* somebody waits for a token, or contents are to be compared */
 #define TICK_IDLE_MS 50 /* flush */
 
 /** The helper thread and what it shares with the recorder. */
@@ -227,8 +224,7 @@ static int wait_stop(struct recorder *r)
 	int status, err = 0;
 	pid_t tid;
 
-	atomic_store(&k->tick_ms,
-		     sched__waiting(r) || outside__busy(r) ? TICK_BUSY_MS : TICK_IDLE_MS);
+	atomic_store(&k->tick_ms, r->asks.busy(r) ? TICK_BUSY_MS : TICK_IDLE_MS);
 	atomic_store(&k->waiting, true);
 	if (atomic_load(&k->want) || (r->k && kern__pending(r->k)))
 		tid = waitpid(-1, &status, __WALL | WNOHANG);

@@ -18,9 +18,9 @@ enum rec_event_type {
 /** One event. */
 struct rec_event {
 	enum rec_event_type type;
-	pid_t tid;               /* STOP, GONE */
-	int status;              /* STOP, GONE: as from waitpid */
-	uint64_t ns;             /* STOP: seen then */
+	pid_t tid;		 /* STOP, GONE */
+	int status;		 /* STOP, GONE: as from waitpid */
+	uint64_t ns;		 /* STOP: seen then */
 	const struct kevent *ke; /* KERNEL */
 };
 

@@ -68,7 +68,10 @@ static int write_exec(struct recorder *r, struct task *t, uint32_t former)
 	ev.path_len = strlen(path) + 1;
 	t->space = ev.space;
 	const struct iovec part[4] = {
-		{ &ev, sizeof(ev) }, { auxv, alen }, { xstate, xlen }, { path, ev.path_len },
+		{ &ev, sizeof(ev) },
+		{ auxv, alen },
+		{ xstate, xlen },
+		{ path, ev.path_len },
 	};
 	return emit__parts(r, EV_EXEC, t, part, 4);
 }
@@ -78,8 +81,10 @@ static int refuse_image(struct recorder *r, struct task *t)
 {
 	int err = emit__note(r, t, NOTE_32BIT, 0, "a 32-bit program can't be recorded; killed");
 
-	recorder__warn(r, "pid %d: it executes a 32-bit program, which can't be recorded; "
-			  "it was killed (wanted: an x86-64 program)", t->pid);
+	recorder__warn(r,
+		       "pid %d: it executes a 32-bit program, which can't be recorded; "
+		       "it was killed (wanted: an x86-64 program)",
+		       t->pid);
 	kill(t->pid, SIGKILL);
 	t->state = TASK_DYING;
 	return err;

@@ -1,39 +1,26 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * exposure.c: who could write.
+ * exposure.c: who could write, as a list.
  *
- * Two counters of the kernel say whether anybody can (i_writecount, i_mmap_writable): for nearly all mapped files nobody
- * may, and then nothing more is done. Otherwise the iterators name the holders; later ones come as events. A writer that
- * the counter knows and no list names is an exposure too ("unattributed").
+ * The list of exposures that hold, and their events. Who they are is found by holders.c.
  */
 #include "record/exposure.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 #include <utlist.h>
 
-#include "record/compare.h"
 #include "record/emit.h"
-#include "record/mapping.h"
-#include "record/object.h"
 #include "record/who.h"
-
-/** A sweep over the holders of one object. */
-struct sweep {
-	struct recorder *r;
-	struct object *o;
-	size_t insiders, outsiders; /* holders found */
-};
 
 static struct exposure *find(struct recorder *r, const struct object *o, pid_t pid, uint32_t kind)
 {
 	struct exposure *e;
 
 	LL_FOREACH(r->exposures, e)
-		if (e->obj == o && e->pid == pid && e->kind == kind)
-			return e;
+	if (e->obj == o && e->pid == pid && e->kind == kind)
+		return e;
 	return NULL;
 }
 
@@ -41,18 +28,20 @@ static struct exposure *find(struct recorder *r, const struct object *o, pid_t p
 static int tell_hidden(struct recorder *r, struct exposure *e)
 {
 	if (e->kind == EXPOSURE_UNATTRIBUTED)
-		return emit__gap(r, GAP_UNATTRIBUTED_WRITER, CH_UNKNOWN, e->obj->id,
-				 "the kernel counts a writer that no process's descriptors or mappings show");
+		return emit__gap(
+			r, GAP_UNATTRIBUTED_WRITER, CH_UNKNOWN, e->obj->id,
+			"the kernel counts a writer that no process's descriptors or mappings show");
 	if (e->kind != EXPOSURE_WRITABLE_MAPPING)
 		return 0;
 	e->obj->gap_told = true;
-	return emit__gap(r, GAP_HIDDEN_STORES, CH_MMAP_STORE, e->obj->id,
-			 "pid %d (%s) maps it shared and may write it: stores after the first to a page cause no event",
-			 e->pid, who__comm(r, e->writer));
+	return emit__gap(
+		r, GAP_HIDDEN_STORES, CH_MMAP_STORE, e->obj->id,
+		"pid %d (%s) maps it shared and may write it: stores after the first to a page cause no event",
+		e->pid, who__comm(r, e->writer));
 }
 
-static int add(struct recorder *r, struct object *o, uint32_t kind, pid_t pid, uint32_t writer,
-	       uint64_t since, uint64_t offset, uint64_t length)
+int exposure__add(struct recorder *r, struct object *o, uint32_t kind, pid_t pid, uint32_t writer,
+		  uint64_t since, uint64_t offset, uint64_t length)
 {
 	struct exposure *e = find(r, o, pid, kind);
 	struct ev_exposure ev;
@@ -65,18 +54,26 @@ static int add(struct recorder *r, struct object *o, uint32_t kind, pid_t pid, u
 	e = calloc(1, sizeof(*e));
 	if (!e)
 		return -ENOMEM;
-	*e = (struct exposure){ .id = ++r->next_exposure, .kind = kind, .obj = o, .pid = pid,
-				.writer = writer, .seen = true };
+	*e = (struct exposure){ .id = ++r->next_exposure,
+				.kind = kind,
+				.obj = o,
+				.pid = pid,
+				.writer = writer,
+				.seen = true };
 	LL_PREPEND(r->exposures, e);
 	o->exposed = true;
-	ev = (struct ev_exposure){ .exposure = e->id, .object = o->id, .kind = kind,
-				   .writer = writer, .since_ns = since, .offset = offset,
+	ev = (struct ev_exposure){ .exposure = e->id,
+				   .object = o->id,
+				   .kind = kind,
+				   .writer = writer,
+				   .since_ns = since,
+				   .offset = offset,
 				   .length = length };
 	err = emit(r, EV_EXPOSURE, NULL, &ev, sizeof(ev), NULL, 0);
 	return err ? err : tell_hidden(r, e);
 }
 
-static int end(struct recorder *r, struct exposure *e)
+int exposure__end(struct recorder *r, struct exposure *e)
 {
 	const struct ev_exposure_end ev = { .exposure = e->id, .ns = now_ns() };
 
@@ -85,158 +82,13 @@ static int end(struct recorder *r, struct exposure *e)
 	return emit(r, EV_EXPOSURE_END, NULL, &ev, sizeof(ev), NULL, 0);
 }
 
-static void insider_holds(struct recorder *r, struct object *o, pid_t pid)
-{
-	for (struct task *t = r->tasks; t; t = t->hh.next)
-		if (t->pid == pid) {
-			t->holds_writer = true;
-			mapping__join_groups(r, t, o, true, 0);
-		}
-}
-
-static int on_hold(void *ctx, const struct khold *h)
-{
-	struct sweep *s = ctx;
-	const bool map = h->end != 0;
-	uint32_t writer;
-
-	if (h->inode != s->o->inode || h->dev != s->o->dev || (pid_t)h->tgid == getpid())
-		return 0;
-	if (who__is_insider(s->r, h->tgid)) {
-		s->insiders++;
-		if (!map)
-			insider_holds(s->r, s->o, h->tgid);
-		return 0;
-	}
-	s->outsiders++;
-	writer = who__id(s->r, h->tgid, h->tgid, h->uid, h->start_ns, h->comm, h->exe);
-	return add(s->r, s->o, map ? EXPOSURE_WRITABLE_MAPPING : EXPOSURE_WRITABLE_DESCRIPTOR,
-		   h->tgid, writer, h->start_ns, map ? h->offset : 0,
-		   map ? h->end - h->start : ~0ull);
-}
-
-/** Compares once more, then ends what the sweep did not see again. */
-static int end_unseen(struct recorder *r, struct object *o)
-{
-	struct exposure *e, *tmp;
-	int err = 0;
-
-	LL_FOREACH_SAFE(r->exposures, e, tmp) {
-		if (e->obj != o || e->seen)
-			continue;
-		err = compare__object(r, o, true);
-		if (!err)
-			err = end(r, e);
-		if (err)
-			break;
-	}
-	return err;
-}
-
-static int sweep(struct recorder *r, struct object *o)
-{
-	struct sweep s = { .r = r, .o = o };
-	struct exposure *e;
-	int err;
-
-	LL_FOREACH(r->exposures, e)
-		if (e->obj == o)
-			e->seen = false;
-	err = kern__holders(r->k, o->key, on_hold, &s);
-	if (err < 0 && err != -ESRCH)
-		return emit__gap(r, GAP_RECORDER_ERROR, CH_UNKNOWN, o->id,
-				 "its holders could not be listed: %s", strerror(-err));
-	if (!s.insiders && !s.outsiders && (o->writecount > 0 || o->mmap_writable > 0))
-		return add(r, o, EXPOSURE_UNATTRIBUTED, 0, 0, now_ns(), 0, ~0ull);
-	return end_unseen(r, o);
-}
-
-static bool may_be_written(const struct object *o)
-{
-	return o->writecount > 0 || o->mmap_writable > 0;
-}
-
-int exposure__look(struct recorder *r, struct object *o)
-{
-	struct kern_counters c;
-
-	if (!r->k || !o->key || o->device)
-		return 0;
-	if (!kern__counters(r->k, o->key, &c)) {
-		o->writecount = c.writecount;
-		o->mmap_writable = c.mmap_writable;
-	}
-	return may_be_written(o) ? sweep(r, o) : end_unseen(r, o);
-}
-
-/** A holder forked: its child holds the same. */
-static int on_fork(struct recorder *r, const struct kevent *ke)
-{
-	struct exposure *e, *tmp;
-	int err = 0;
-
-	LL_FOREACH_SAFE(r->exposures, e, tmp)
-		if (e->pid == (pid_t)ke->tgid && !err)
-			err = exposure__look(r, e->obj);
-	return err;
-}
-
-static int on_exit_of(struct recorder *r, const struct kevent *ke)
-{
-	struct exposure *e, *tmp;
-	int err = 0;
-
-	LL_FOREACH_SAFE(r->exposures, e, tmp) {
-		if (e->pid != (pid_t)ke->tgid || err)
-			continue;
-		err = compare__object(r, e->obj, true);
-		if (!err)
-			err = end(r, e);
-	}
-	return err;
-}
-
-static int on_new_holder(struct recorder *r, const struct kevent *ke, struct object *o)
-{
-	const bool map = ke->type == KEV_MAPPED;
-
-	o->writecount = ke->writecount;
-	o->mmap_writable = ke->mmap_writable;
-	if (ke->flags & KEVF_INSIDER) {
-		if (!map)
-			insider_holds(r, o, ke->tgid);
-		return 0;
-	}
-	return add(r, o, map ? EXPOSURE_WRITABLE_MAPPING : EXPOSURE_WRITABLE_DESCRIPTOR, ke->tgid,
-		   who__from_event(r, ke), ke->ns, map ? ke->offset : 0,
-		   map ? ke->length : ~0ull);
-}
-
-int exposure__event(struct recorder *r, const struct kevent *ke)
-{
-	struct object *o;
-
-	switch (ke->type) {
-	case KEV_FORKED:
-		return ke->flags & KEVF_INSIDER ? 0 : on_fork(r, ke);
-	case KEV_EXITED:
-		return ke->flags & KEVF_INSIDER ? 0 : on_exit_of(r, ke);
-	}
-	o = object__by_kevent(r, ke);
-	if (!o)
-		return 0; /* watched a moment ago, its mapping is not written down yet: looked at then */
-	if (ke->type == KEV_UNMAPPED)
-		return ke->flags & KEVF_INSIDER ? 0 : exposure__look(r, o);
-	return on_new_holder(r, ke, o);
-}
-
 bool exposure__by_mapping(const struct recorder *r, const struct object *o)
 {
 	const struct exposure *e;
 
 	LL_FOREACH(r->exposures, e)
-		if (e->obj == o && e->kind != EXPOSURE_WRITABLE_DESCRIPTOR)
-			return true;
+	if (e->obj == o && e->kind != EXPOSURE_WRITABLE_DESCRIPTOR)
+		return true;
 	return false;
 }
 
@@ -245,7 +97,8 @@ uint32_t exposure__sole_mapper(const struct recorder *r, const struct object *o)
 	const struct exposure *e;
 	uint32_t writer = 0;
 
-	LL_FOREACH(r->exposures, e) {
+	LL_FOREACH(r->exposures, e)
+	{
 		if (e->obj != o || e->kind != EXPOSURE_WRITABLE_MAPPING)
 			continue;
 		if (writer)
@@ -260,6 +113,6 @@ int exposure__end_all(struct recorder *r)
 	int err = 0;
 
 	while (r->exposures && !err)
-		err = end(r, r->exposures);
+		err = exposure__end(r, r->exposures);
 	return err;
 }

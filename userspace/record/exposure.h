@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: MIT */
-/* exposure.h: outsiders that could write what insiders map (DESIGN 2, "exposure"). */
+/* exposure.h: outsiders that could write what insiders map (DESIGN 2, "exposure"): the list, and its events. */
 #ifndef BPREC_RECORD_EXPOSURE_H
 #define BPREC_RECORD_EXPOSURE_H
 
 #include "record/recorder.h"
 
-/** Looks who can write the object, if the kernel's counters say that somebody can. 0 or -errno. */
-int exposure__look(struct recorder *r, struct object *o);
-/** An event about a descriptor, a mapping, a fork or an exit of a holder. 0 or -errno. */
-int exposure__event(struct recorder *r, const struct kevent *ke);
-/** True if an outsider has, or had since the last look, a shared mapping of the object that may be written. */
+/** Notes that a process (0: unknown) can write the object from where it stands; nothing new if that is known (it is marked as
+ *  seen). length ~0: all of the object. 0 or -errno. */
+int exposure__add(struct recorder *r, struct object *o, uint32_t kind, pid_t pid, uint32_t writer,
+		  uint64_t since, uint64_t offset, uint64_t length);
+/** Ends one; e is freed. 0 or -errno. */
+int exposure__end(struct recorder *r, struct exposure *e);
+/** True if an outsider has a shared mapping of the object that may be written, or may have. */
 bool exposure__by_mapping(const struct recorder *r, const struct object *o);
 /** Id of the outsider that alone maps the object so; 0 if there is none or more than one. */
 uint32_t exposure__sole_mapper(const struct recorder *r, const struct object *o);

@@ -10,13 +10,16 @@
 
 /** What each thread that maps one of pages [first, first + n) is doing now; out has room for INSIDERS_MAX. Returns their
  *  number; threads beyond that are left out, and *ret_all_idle tells of all of them. */
-size_t insiders__facts(struct recorder *r, const struct object *o, uint64_t first, uint64_t n, struct change_insider *out);
+size_t insiders__facts(struct recorder *r, const struct object *o, uint64_t first, uint64_t n,
+		       struct change_insider *out);
 /** Interrupts those that run user code. True: none does (they are stopped, or inside calls). */
 bool insiders__quiet(struct recorder *r, const struct object *o, uint64_t first, uint64_t n);
 /** Does this thread's address space show one of the pages? */
-bool insiders__maps(struct recorder *r, const struct task *t, uint32_t object, uint64_t first, uint64_t n);
+bool insiders__maps(struct recorder *r, const struct task *t, uint32_t object, uint64_t first,
+		    uint64_t n);
 /** How many of pages [first, first + n) are mapped by anybody (first of them: *ret_first); 0: none. */
-uint64_t insiders__mapped_pages(struct recorder *r, const struct object *o, uint64_t first, uint64_t n, uint64_t *ret_first);
+uint64_t insiders__mapped_pages(struct recorder *r, const struct object *o, uint64_t first,
+				uint64_t n, uint64_t *ret_first);
 /** True if an insider can store into the object through a shared mapping. */
 bool insiders__can_store(struct recorder *r, const struct object *o);
 /** State of one thread with regard to [lo, hi) of its memory; *ret_idle: since when it can't have touched it (~0: it may). */

@@ -17,9 +17,9 @@
 #include <unistd.h>
 
 #include "record/emit.h"
-#include "record/exposure.h"
+#include "record/holders.h"
 #include "record/object.h"
-#include "record/sched.h"
+#include "record/sharing.h"
 #include "space/space.h"
 #include "tracee/tracee.h"
 
@@ -36,7 +36,7 @@ struct walk {
 	struct recorder *r;
 	struct task *t;
 	struct held held;
-	uint64_t only;  /* address of the one mapping wanted, 0: all */
+	uint64_t only; /* address of the one mapping wanted, 0: all */
 	struct tracee_map *maps;
 	size_t nmaps, cap;
 };
@@ -120,8 +120,13 @@ static int emit_map(struct recorder *r, struct task *t, uint64_t addr, uint64_t 
 		    uint32_t flags, uint64_t offset, uint32_t object, enum map_kind kind)
 {
 	const struct ev_map ev = {
-		.addr = addr, .len = len, .prot = prot, .flags = flags,
-		.offset = offset, .object = object, .kind = kind,
+		.addr = addr,
+		.len = len,
+		.prot = prot,
+		.flags = flags,
+		.offset = offset,
+		.object = object,
+		.kind = kind,
 	};
 
 	return emit(r, EV_MAP, t, &ev, sizeof(ev), NULL, 0);
@@ -133,30 +138,6 @@ static int device_gap(struct recorder *r, struct object *o, const char *path)
 			 "%s is mapped: a device or memory that the kernel writes by itself", path);
 }
 
-int mapping__join_groups(struct recorder *r, struct task *t, struct object *o, bool shared,
-			 uint32_t prot)
-{
-	struct share_group *mine = sched__group(t);
-	const bool writers = o->writecount > 0 || o->mmap_writable > 0 || (prot & PROT_WRITE);
-	int err = 0;
-
-	if ((!shared && o->writecount <= 0) || !writers)
-		return 0;
-	for (struct task *u = r->tasks; u && !err; u = u->hh.next) {
-		const struct model_space *s = model__space(r->m, u->space);
-		bool maps = u->holds_writer && o->writecount > 0;
-
-		if (u == t || u->state == TASK_DYING || !u->known || sched__group(u) == mine)
-			continue;
-		for (size_t i = 0; s && i < s->nvmas && !maps; i++)
-			maps = s->vmas[i].object == o->id;
-		if (maps)
-			err = sched__merge(r, mine, sched__group(u));
-		mine = sched__group(t);
-	}
-	return err;
-}
-
 /** An object is mapped: save its pages, write the mapping, see who else can write it. */
 static int map_object(struct recorder *r, struct task *t, struct object *o, const char *path,
 		      uint64_t addr, uint64_t len, uint32_t prot, uint32_t flags, uint64_t offset)
@@ -166,19 +147,19 @@ static int map_object(struct recorder *r, struct task *t, struct object *o, cons
 	if (o->device)
 		err = device_gap(r, o, path);
 	if (!err)
-		err = exposure__look(r, o);
+		err = holders__look(r, o);
 	if (!err)
 		err = object__save(r, o, offset / BPREC_PAGE_SIZE, PAGES(len));
 	if (!err)
 		err = emit_map(r, t, addr, len, prot, flags, offset, o->id, MAP_KIND_OBJECT);
 	if (!err && r->k && !o->key && !o->device)
-		err = emit__gap(r, GAP_NOT_OBSERVED, CH_UNKNOWN, o->id,
-				"%s could not be watched", path);
+		err = emit__gap(r, GAP_NOT_OBSERVED, CH_UNKNOWN, o->id, "%s could not be watched",
+				path);
 	if (!err && o->fd < 0 && !o->device)
 		err = emit__gap(r, GAP_UNREADABLE, CH_UNKNOWN, o->id,
 				"%s could not be opened to save its contents", path);
 	if (!err)
-		err = mapping__join_groups(r, t, o, (flags & MAP_TYPE) != MAP_PRIVATE, prot);
+		err = sharing__join(r, t, o, (flags & MAP_TYPE) != MAP_PRIVATE, prot);
 	return err;
 }
 

@@ -13,7 +13,5 @@ int mapping__mmap(struct recorder *r, struct task *t, uint64_t addr);
 int mapping__at(struct recorder *r, struct task *t, uint64_t addr);
 /** Pages of [addr, addr + len) that are new to a mapping of an object (mremap) are saved. 0 or -errno. */
 int mapping__save_range(struct recorder *r, struct task *t, uint64_t addr, uint64_t len);
-/** Share groups (DESIGN 8): if others may write what this space maps shared, they become one group. 0 or -errno. */
-int mapping__join_groups(struct recorder *r, struct task *t, struct object *o, bool shared, uint32_t prot);
 
 #endif

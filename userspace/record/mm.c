@@ -23,7 +23,8 @@ bool mm__entry(struct recorder *r, struct task *t, int64_t *ret)
 	switch (t->nr) {
 	case __NR_madvise:
 		*ret = -EINVAL;
-		return t->args[2] == MADV_FREE; /* when pages go away would depend on memory pressure */
+		return t->args[2] ==
+		       MADV_FREE; /* when pages go away would depend on memory pressure */
 	case __NR_munmap:
 		outside__before_unmap(r, t, t->args[0], ROUND(t->args[1]), false);
 		return false;
@@ -53,7 +54,8 @@ static int on_brk(struct recorder *r, struct task *t, uint64_t ret)
 {
 	struct aspace *s = aspace__get(r, t->space);
 	const uint64_t now = ROUND(ret);
-	struct ev_map ev = { .prot = PROT_READ | PROT_WRITE, .flags = MAP_PRIVATE | MAP_ANONYMOUS,
+	struct ev_map ev = { .prot = PROT_READ | PROT_WRITE,
+			     .flags = MAP_PRIVATE | MAP_ANONYMOUS,
 			     .kind = MAP_KIND_HEAP };
 	uint64_t old;
 

@@ -50,7 +50,10 @@ static struct object *find_key(struct recorder *r, const struct object_key *k)
 struct object *object__by_kevent(struct recorder *r, const struct kevent *ke)
 {
 	const struct object_key k = {
-		.key = ke->object, .inode = ke->inode, .dev = ke->dev, .generation = ke->generation,
+		.key = ke->object,
+		.inode = ke->inode,
+		.dev = ke->dev,
+		.generation = ke->generation,
 	};
 
 	return find_key(r, &k);
@@ -260,8 +263,7 @@ void object__free_all(struct recorder *r)
 {
 	struct object *o, *tmp;
 
-	HASH_ITER(hh, r->objects, o, tmp)
-	{
+	HASH_ITER (hh, r->objects, o, tmp) {
 		HASH_DEL(r->objects, o);
 		if (o->fd >= 0)
 			close(o->fd);

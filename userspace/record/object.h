@@ -14,8 +14,8 @@ struct object_key {
 
 /** Finds or makes the object (EV_OBJECT is written for a new one). fd: a read-only descriptor of ours that becomes the
  *  object's, or -1; fd_is_dup: it shares the program's open file description and is used once. 0 or -errno. */
-int object__get(struct recorder *r, const struct object_key *key, const char *path, uint32_t flags, int fd, bool fd_is_dup,
-		struct object **ret);
+int object__get(struct recorder *r, const struct object_key *key, const char *path, uint32_t flags,
+		int fd, bool fd_is_dup, struct object **ret);
 /** By id; NULL if there is none. */
 struct object *object__find(struct recorder *r, uint32_t id);
 /** By the kernel's key, with identity checked (DESIGN 12, rule 12); NULL if it is none of ours. */
@@ -24,7 +24,8 @@ struct object *object__by_kevent(struct recorder *r, const struct kevent *ke);
 int object__save(struct recorder *r, struct object *o, uint64_t first, uint64_t n);
 /** Calls fn with each saved range that meets [first, first + n). 0, -errno or fn's value. */
 int object__each_saved(struct object *o, uint64_t first, uint64_t n,
-		       int (*fn)(struct recorder *r, struct object *o, uint64_t first, uint64_t n, void *ctx),
+		       int (*fn)(struct recorder *r, struct object *o, uint64_t first, uint64_t n,
+				 void *ctx),
 		       struct recorder *r, void *ctx);
 /** The saved pages are no longer to be trusted. */
 void object__forget_pages(struct object *o);

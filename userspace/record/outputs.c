@@ -16,7 +16,7 @@
 #include "tracee/tracee.h"
 
 #define MAX_RANGES 256
-#define PAD8(n) (((n) + 7) & ~7ull)
+#define PAD8(n)	   (((n) + 7) & ~7ull)
 
 /** The outputs of one call while they are collected. */
 struct outputs {

@@ -18,6 +18,8 @@
 #include "record/emit.h"
 #include "record/events.h"
 #include "record/exposure.h"
+#include "record/faults.h"
+#include "record/holders.h"
 #include "record/insiders.h"
 #include "record/object.h"
 #include "record/sched.h"
@@ -44,8 +46,8 @@ static struct change *find_change(struct recorder *r, const struct kevent *ke)
 	struct change *c;
 
 	LL_FOREACH(r->changes, c)
-		if (c->tid == (pid_t)ke->tid && !c->ended && c->ke.object == ke->object)
-			return c;
+	if (c->tid == (pid_t)ke->tid && !c->ended && c->ke.object == ke->object)
+		return c;
 	return NULL;
 }
 
@@ -114,20 +116,6 @@ static int on_watch(struct recorder *r, const struct kevent *ke)
 	return 0;
 }
 
-/** A first store, or a page that became dirty in a way that no call explains. */
-static int on_fault(struct recorder *r, const struct kevent *ke)
-{
-	struct object *o = object__by_kevent(r, ke);
-	uint32_t channel = CH_MMAP_STORE;
-
-	if (!o || ke->flags & KEVF_INSIDER)
-		return 0;
-	if (ke->type == KEV_DIRTY && !exposure__by_mapping(r, o))
-		channel = ke->flags & KEVF_KTHREAD ? CH_KERNEL : CH_UNKNOWN;
-	return compare__fault(r, o, ke, ke->flags & KEVF_KTHREAD ? 0 : who__from_event(r, ke),
-			      channel);
-}
-
 /** Memory of an insider itself was changed. */
 static int on_remote(struct recorder *r, const struct kevent *ke)
 {
@@ -138,9 +126,15 @@ static int on_remote(struct recorder *r, const struct kevent *ke)
 	struct ev_mem mem = { .addr = at, .npages = n };
 	struct change_insider ci = { 0 };
 	struct ev_change ev = {
-		.channel = ke->channel, .flags = CHANGE_REMOTE | CHANGE_IN_FLIGHT | CHANGE_SAVED,
-		.offset = ke->offset, .length = ke->length, .begin_ns = ke->ns,
-		.pages = n, .pages_changed = n, .count = 1, .ninsiders = 1,
+		.channel = ke->channel,
+		.flags = CHANGE_REMOTE | CHANGE_IN_FLIGHT | CHANGE_SAVED,
+		.offset = ke->offset,
+		.length = ke->length,
+		.begin_ns = ke->ns,
+		.pages = n,
+		.pages_changed = n,
+		.count = 1,
+		.ninsiders = 1,
 	};
 	int err;
 
@@ -181,11 +175,11 @@ int outside__event(struct recorder *r, const struct kevent *ke)
 		return new_change(r, ke) ? 0 : -ENOMEM;
 	case KEV_FAULT:
 	case KEV_DIRTY:
-		return on_fault(r, ke);
+		return faults__event(r, ke);
 	case KEV_REMOTE:
 		return on_remote(r, ke);
 	default:
-		return exposure__event(r, ke);
+		return holders__event(r, ke);
 	}
 }
 
@@ -237,7 +231,8 @@ int outside__progress(struct recorder *r)
 	bool released = false;
 	int n;
 
-	LL_FOREACH_SAFE(r->changes, c, tmp) {
+	LL_FOREACH_SAFE(r->changes, c, tmp)
+	{
 		n = advance(r, c);
 		if (n < 0)
 			return n;
@@ -258,7 +253,8 @@ bool outside__holds(struct recorder *r, const struct task *t)
 	struct change *c;
 	uint64_t first, n;
 
-	LL_FOREACH(r->changes, c) {
+	LL_FOREACH(r->changes, c)
+	{
 		const struct object *o = object__by_kevent(r, &c->ke);
 
 		if (!o || now > c->give_up_ns)
@@ -285,7 +281,7 @@ int outside__tick(struct recorder *r, uint64_t now)
 
 bool outside__busy(const struct recorder *r)
 {
-	if (r->changes)
+	if (r->changes || sched__waiting(r))
 		return true;
 	if (!r->exposures)
 		return false;
@@ -302,7 +298,8 @@ static int mark_in_flight(struct recorder *r, struct task *t, struct object *o)
 	uint64_t first, n;
 	int err = 0;
 
-	LL_FOREACH_SAFE(r->changes, c, tmp) {
+	LL_FOREACH_SAFE(r->changes, c, tmp)
+	{
 		if (err || c->ke.inode != o->inode || c->ke.dev != o->dev)
 			continue;
 		pages_of(c, &first, &n);
@@ -312,7 +309,8 @@ static int mark_in_flight(struct recorder *r, struct task *t, struct object *o)
 	return err;
 }
 
-int outside__before_unmap(struct recorder *r, struct task *t, uint64_t addr, uint64_t len, bool whole)
+int outside__before_unmap(struct recorder *r, struct task *t, uint64_t addr, uint64_t len,
+			  bool whole)
 {
 	const struct model_space *s = model__space(r->m, t->space);
 	int err = 0;
@@ -348,7 +346,8 @@ static int write_losses(struct recorder *r)
 	int err = 0;
 
 	for (size_t i = 0; i < n && !err; i++) {
-		struct ev_loss ev = { .kind = loss[i].kind, .channel = loss[i].channel,
+		struct ev_loss ev = { .kind = loss[i].kind,
+				      .channel = loss[i].channel,
 				      .count = loss[i].count };
 
 		strncpy(ev.hook, loss[i].hook, sizeof(ev.hook) - 1);
@@ -362,7 +361,8 @@ int outside__finish(struct recorder *r)
 	struct change *c, *tmp;
 	int err = 0;
 
-	LL_FOREACH_SAFE(r->changes, c, tmp) {
+	LL_FOREACH_SAFE(r->changes, c, tmp)
+	{
 		LL_DELETE(r->changes, c);
 		free(c);
 	}

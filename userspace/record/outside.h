@@ -20,7 +20,8 @@ int outside__tick(struct recorder *r, uint64_t now);
 bool outside__busy(const struct recorder *r);
 /** Pages [addr, addr + len) of a thread's memory (whole: all of it) are about to be unmapped: looks at exposed objects once
  *  more, and marks changes that are still under way (DESIGN 12, rules 1 and 9). 0 or -errno. */
-int outside__before_unmap(struct recorder *r, struct task *t, uint64_t addr, uint64_t len, bool whole);
+int outside__before_unmap(struct recorder *r, struct task *t, uint64_t addr, uint64_t len,
+			  bool whole);
 /** A thread is gone. */
 void outside__task_gone(struct recorder *r, struct task *t);
 /** The recording is over: what is left is written down, and what was lost. 0 or -errno. */

@@ -9,20 +9,20 @@
 
 /** What to record and how. */
 struct record_opts {
-	const char *dir;           /* trace directory, made by writer__new */
-	char *const *argv;         /* command, ends with NULL */
+	const char *dir;   /* trace directory, made by writer__new */
+	char *const *argv; /* command, ends with NULL */
 	char *const *envp;
-	bool require_observation;  /* fail where BPF can't observe */
-	bool drop_user;            /* become uid, gid before the trace is made (BPF is loaded first) */
+	bool require_observation; /* fail where BPF can't observe */
+	bool drop_user; /* become uid, gid before the trace is made (BPF is loaded first) */
 	uid_t uid;
 	gid_t gid;
-	const char *user;          /* name for initgroups(3) */
-	const char *disable_hook;  /* leaves out one kernel hook (tests); NULL: none */
+	const char *user;	  /* name for initgroups(3) */
+	const char *disable_hook; /* leaves out one kernel hook (tests); NULL: none */
 	/** Called with one line for the user (no newline, no prefix); may be NULL. */
 	void (*warn)(void *ctx, const char *line);
 	/** Called after the drop to the user and before the trace is made; makes `dir`'s parents. May be NULL. */
 	int (*prepare)(void *ctx);
-	void *ctx;                 /* for warn and prepare */
+	void *ctx; /* for warn and prepare */
 };
 
 /** How it ended. */
@@ -30,8 +30,8 @@ struct record_result {
 	uint32_t end_kind; /* enum end_kind */
 	int32_t end_code;  /* exit status, signal, or errno */
 	bool not_executed; /* the command could not be executed: the value returned tells why */
-	bool complete;     /* the manifest was written */
-	bool observed;     /* BPF watched */
+	bool complete;	   /* the manifest was written */
+	bool observed;	   /* BPF watched */
 };
 
 /** Records a command to its end. 0: *ret tells how the command ended (END_EXITED, END_SIGNALED). Negative: bprec failed,

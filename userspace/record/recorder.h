@@ -33,11 +33,11 @@ enum task_state {
 
 /** Which stop a TASK_STOPPED is in: it tells how it is continued. */
 enum task_stop {
-	STOP_OTHER, /* exec, clone, interrupt, first stop: user code comes next */
-	STOP_ENTRY, /* before a call */
-	STOP_EXIT,  /* after a call */
+	STOP_OTHER,  /* exec, clone, interrupt, first stop: user code comes next */
+	STOP_ENTRY,  /* before a call */
+	STOP_EXIT,   /* after a call */
 	STOP_SIGNAL, /* signal-delivery stop */
-	STOP_GROUP, /* job-control stop */
+	STOP_GROUP,  /* job-control stop */
 };
 
 struct share_group;
@@ -47,79 +47,81 @@ struct task {
 	pid_t tid, pid;
 	enum task_state state;
 	enum task_stop stop;
-	int cont_sig;          /* signal to deliver when it is continued */
-	bool known;            /* its EV_PROCESS is written */
-	bool stop_seen;        /* its first stop was seen */
-	bool by_syscall;       /* stops by PTRACE_SYSCALL, not by our filter (DESIGN 12, rule 7) */
-	bool next_is_exit;     /* by_syscall: the next syscall stop is an exit */
-	bool interrupt_sent;   /* PTRACE_INTERRUPT is on its way */
-	bool preempt;          /* ... because its slice is over */
-	bool blocking;         /* TASK_IN_CALL: the token may go to another */
-	bool entered;          /* an EV_SYSCALL_ENTER was written for the current call */
-	bool queued;           /* in its group's ready queue */
-	bool holds_writer;     /* has, or may have inherited, a writable descriptor of a mapped object */
-	bool step_to_handler;  /* single-stepped with a signal, the next stop is the handler's first instruction */
-	bool args_known;       /* nr, args are those of the current call */
-	uint32_t space;        /* model id */
+	int cont_sig;	     /* signal to deliver when it is continued */
+	bool known;	     /* its EV_PROCESS is written */
+	bool stop_seen;	     /* its first stop was seen */
+	bool by_syscall;     /* stops by PTRACE_SYSCALL, not by our filter (DESIGN 12, rule 7) */
+	bool next_is_exit;   /* by_syscall: the next syscall stop is an exit */
+	bool interrupt_sent; /* PTRACE_INTERRUPT is on its way */
+	bool preempt;	     /* ... because its slice is over */
+	bool blocking;	     /* TASK_IN_CALL: the token may go to another */
+	bool entered;	     /* an EV_SYSCALL_ENTER was written for the current call */
+	bool queued;	     /* in its group's ready queue */
+	bool holds_writer; /* has, or may have inherited, a writable descriptor of a mapped object */
+	bool step_to_handler; /* single-stepped with a signal, the next stop is the handler's first instruction */
+	bool args_known; /* nr, args are those of the current call */
+	uint32_t space;	 /* model id */
 	struct share_group *group;
 	struct task *ready_next;
-	uint32_t nr;           /* current or last call */
-	uint64_t args[6];      /* its arguments as the program gave them */
-	uint64_t entry_ns;     /* before it was continued from the entry stop */
-	uint64_t idle_ns;      /* it has not run user code since (seen after the wait); ~0: running */
-	uint64_t stop_ns;      /* when its last stop was seen */
-	uint64_t slice_ns;     /* when it got the token */
-	int64_t subst;         /* result to be put in place of the call's, if subst_set */
+	uint32_t nr;	   /* current or last call */
+	uint64_t args[6];  /* its arguments as the program gave them */
+	uint64_t entry_ns; /* before it was continued from the entry stop */
+	uint64_t idle_ns;  /* it has not run user code since (seen after the wait); ~0: running */
+	uint64_t stop_ns;  /* when its last stop was seen */
+	uint64_t slice_ns; /* when it got the token */
+	int64_t subst;	   /* result to be put in place of the call's, if subst_set */
 	bool subst_set;
-	uint64_t clear_tid;    /* clear_child_tid address */
-	uint64_t scratch;      /* its scratch area, 0: none */
+	uint64_t clear_tid; /* clear_child_tid address */
+	uint64_t scratch;   /* its scratch area, 0: none */
 	uint64_t scratch_len;
 	struct sys_scratch *plan; /* redirection of the current call, NULL: none */
-	uint8_t *moved;        /* bytes that the current call moves past its memory (moved.c) */
+	uint8_t *moved;		  /* bytes that the current call moves past its memory (moved.c) */
 	size_t moved_len;
-	struct regs64 exit_regs; /* at the last exit stop */
-	struct kevent watch;   /* last KEV_WATCH of this thread; type 0: none */
+	struct regs64 exit_regs;     /* at the last exit stop */
+	struct kevent watch;	     /* last KEV_WATCH of this thread; type 0: none */
 	struct pending_signal *held; /* signals held back to the next call */
-	struct regs64 before_sig; /* registers when a signal came in */
-	siginfo_t info;        /* the signal being delivered */
+	struct regs64 before_sig;    /* registers when a signal came in */
+	siginfo_t info;		     /* the signal being delivered */
 	UT_hash_handle hh;
 };
 
 /** A share group: one of its threads runs at a time (DESIGN 8). */
 struct share_group {
 	uint32_t id;
-	struct share_group *into;       /* merged into; NULL: itself */
-	size_t ntasks;            /* threads in it */
-	bool target;              /* others were merged into it: it is never freed */
-	struct task *runner;      /* has the token; NULL: free */
+	struct share_group *into; /* merged into; NULL: itself */
+	size_t ntasks;		  /* threads in it */
+	bool target;		  /* others were merged into it: it is never freed */
+	struct task *runner;	  /* has the token; NULL: free */
 	struct task *ready_first, *ready_last;
-	struct share_group *next;       /* all groups */
+	struct share_group *next; /* all groups */
 };
 
 /** An address space, what the model doesn't know of it. */
 struct aspace {
 	uint32_t id;
 	uint64_t brk_start, brk; /* heap */
-	uint64_t next_scratch;   /* next free address for a scratch area */
+	uint64_t next_scratch;	 /* next free address for a scratch area */
 	UT_hash_handle hh;
 };
 
 /** Pages [first, end) of an object that are saved and up to date. */
-struct saved_range { uint64_t first, end; };
+struct saved_range {
+	uint64_t first, end;
+};
 
 /** A page-cache object that is or was mapped. */
 struct object {
 	uint32_t id;
-	uint64_t key;          /* address_space pointer; 0 when not observed */
+	uint64_t key; /* address_space pointer; 0 when not observed */
 	uint32_t dev, generation;
 	uint64_t inode;
-	int fd;                /* our own read-only descriptor, pins the object; -1: none */
-	bool fd_is_dup;        /* shares the program's open file description: not kept */
+	int fd;		/* our own read-only descriptor, pins the object; -1: none */
+	bool fd_is_dup; /* shares the program's open file description: not kept */
 	bool device;
-	bool memory;           /* of shmem or hugetlbfs: its stores leave no trace of any kind */
-	bool exposed;          /* an outsider could or can write it */
-	bool stale;            /* saved pages may be out of date: save again at the next mmap */
-	bool gap_told;         /* EV_GAP hidden-stores was written */
+	bool memory;   /* of shmem or hugetlbfs: its stores leave no trace of any kind */
+	bool exposed;  /* an outsider could or can write it */
+	bool stale;    /* saved pages may be out of date: save again at the next mmap */
+	bool gap_told; /* EV_GAP hidden-stores was written */
 	int32_t writecount, mmap_writable; /* at the last look */
 	struct saved_range *saved;
 	size_t nsaved;
@@ -131,8 +133,8 @@ struct object {
 
 /** An outsider's write fault (or dirtying) of one page, not yet seen as a difference. */
 struct fault {
-	uint64_t first, n;  /* pages */
-	uint32_t writer;    /* id */
+	uint64_t first, n; /* pages */
+	uint32_t writer;   /* id */
 	uint32_t channel;
 	uint64_t ns;
 	struct fault *next;
@@ -140,10 +142,10 @@ struct fault {
 
 /** An outsider's call under way or over, not yet written to the trace. */
 struct change {
-	struct kevent ke;        /* the event it began with: identity of the object */
+	struct kevent ke;		 /* the event it began with: identity of the object */
 	uint32_t writer, channel, flags; /* flags: enum change_flags */
 	pid_t tid;
-	bool ended, waiting;     /* waiting: insiders were asked to stop */
+	bool ended, waiting; /* waiting: insiders were asked to stop */
 	uint64_t begin_ns, end_ns, give_up_ns;
 	uint64_t offset, length;
 	struct change *next;
@@ -164,37 +166,52 @@ struct exposure {
 	struct object *obj;
 	pid_t pid;
 	uint32_t writer;
-	bool seen;            /* by the sweep under way */
+	bool seen; /* by the sweep under way */
 	struct exposure *next;
 };
 
 /** A stop from waitpid that waits for its turn. */
-struct wait_result { pid_t tid; int status; uint64_t ns; };
+struct wait_result {
+	pid_t tid;
+	int status;
+	uint64_t ns;
+};
+
+struct recorder;
+
+/** What the lower files of this folder ask of the higher ones; set by recording.c. */
+struct recorder_asks {
+	/** Does a change under way keep this thread from running? */
+	bool (*holds)(struct recorder *r, const struct task *t);
+	/** Are ticks needed soon? */
+	bool (*busy)(const struct recorder *r);
+};
 
 /** The recording. */
 struct recorder {
+	struct recorder_asks asks;
 	const struct record_opts *opts;
 	struct writer *w;
 	struct model *m;
-	struct kern *k;          /* NULL: not observed */
-	struct task *tasks;      /* by tid */
-	struct aspace *spaces;   /* by id */
+	struct kern *k;	       /* NULL: not observed */
+	struct task *tasks;    /* by tid */
+	struct aspace *spaces; /* by id */
 	struct share_group *groups;
-	struct object *objects;  /* by id */
+	struct object *objects; /* by id */
 	struct change *changes;
 	struct outsider *outsiders;
 	struct exposure *exposures;
 	uint32_t next_space, next_group, next_object, next_outsider, next_exposure;
-	size_t ntasks;           /* threads alive */
-	size_t open_fds;         /* descriptors pinned in objects */
+	size_t ntasks;	 /* threads alive */
+	size_t open_fds; /* descriptors pinned in objects */
 	pid_t root;
-	uint32_t end_kind;       /* of the root, once known */
+	uint32_t end_kind; /* of the root, once known */
 	int32_t end_code;
-	int err;                 /* first fatal error: the recording ends */
+	int err; /* first fatal error: the recording ends */
 	bool told_noenosys;
-	struct kevent *kq;       /* kernel events taken from the ring, not yet dispatched */
+	struct kevent *kq; /* kernel events taken from the ring, not yet dispatched */
 	size_t kq_n, kq_at, kq_cap;
-	struct wait_result *wq;  /* stops not yet dispatched */
+	struct wait_result *wq; /* stops not yet dispatched */
 	size_t wq_n, wq_at, wq_cap;
 	uint64_t next_tick_ns;
 	struct kicker *kicker;

@@ -14,7 +14,6 @@
 #include <utlist.h>
 
 #include "record/emit.h"
-#include "record/outside.h"
 
 static struct share_group *group__find(struct share_group *g)
 {
@@ -303,5 +302,5 @@ bool sched__waiting(const struct recorder *r)
 
 bool sched__held(struct recorder *r, struct task *t)
 {
-	return r->changes && outside__holds(r, t);
+	return r->changes && r->asks.holds(r, t);
 }

@@ -12,8 +12,8 @@
 #include "record/sched.h"
 #include "tracee/tracee.h"
 
-#define SCRATCH_MIN (64u << 10)
-#define SCRATCH_MAX (1u << 20) /* longer outputs hold the group instead */
+#define SCRATCH_MIN   (64u << 10)
+#define SCRATCH_MAX   (1u << 20) /* longer outputs hold the group instead */
 #define ROUND_PAGE(n) (((n) + BPREC_PAGE_SIZE - 1) & ~(uint64_t)(BPREC_PAGE_SIZE - 1))
 
 /** Maps a scratch area of at least len bytes into the tracee. 0 or -errno. */
@@ -21,10 +21,16 @@ static int map_area(struct recorder *r, struct task *t, uint64_t len)
 {
 	struct aspace *s = aspace__get(r, t->space);
 	uint64_t size = ROUND_PAGE(len < SCRATCH_MIN ? SCRATCH_MIN : len);
-	uint64_t args[6] = { 0, size, PROT_READ | PROT_WRITE,
-			     MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, ~0ull, 0 };
-	struct ev_map ev = { .len = size, .prot = PROT_READ | PROT_WRITE,
-			     .flags = MAP_PRIVATE | MAP_ANONYMOUS, .kind = MAP_KIND_BPREC };
+	uint64_t args[6] = { 0,
+			     size,
+			     PROT_READ | PROT_WRITE,
+			     MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE,
+			     ~0ull,
+			     0 };
+	struct ev_map ev = { .len = size,
+			     .prot = PROT_READ | PROT_WRITE,
+			     .flags = MAP_PRIVATE | MAP_ANONYMOUS,
+			     .kind = MAP_KIND_BPREC };
 	int64_t ret;
 	int err;
 

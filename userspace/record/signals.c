@@ -39,8 +39,8 @@ static enum signal_place place_of(const struct task *t, int sig)
 	if (is_sync(sig, &t->info))
 		return SIGNAL_SYNC;
 	/* nothing has run since the exit stop if every register is as it was there */
-	return memcmp(&t->before_sig, &t->exit_regs, sizeof(t->exit_regs)) ? SIGNAL_PREEMPT :
-									    SIGNAL_AT_SYSCALL;
+	return memcmp(&t->before_sig, &t->exit_regs, sizeof(t->exit_regs)) ? SIGNAL_PREEMPT
+									   : SIGNAL_AT_SYSCALL;
 }
 
 static enum signal_action default_action(int sig)
@@ -87,10 +87,8 @@ static int write_signal(struct recorder *r, struct task *t, enum signal_action a
 		.regs_after = *after,
 	};
 	const struct iovec part[5] = {
-		{ &ev, sizeof(ev) },
-		{ xstate, xlen },
-		{ (void *)zeros, -xlen & 7 },
-		{ frame, flen },
+		{ &ev, sizeof(ev) },	      { xstate, xlen },
+		{ (void *)zeros, -xlen & 7 }, { frame, flen },
 		{ (void *)zeros, -flen & 7 },
 	};
 

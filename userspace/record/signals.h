@@ -11,8 +11,8 @@
 /** A signal that is held back. */
 struct pending_signal {
 	siginfo_t info;
-	uint64_t ns;       /* when it came */
-	bool sent;         /* sent again, its delivery stop is on the way */
+	uint64_t ns; /* when it came */
+	bool sent;   /* sent again, its delivery stop is on the way */
 	struct pending_signal *next;
 };
 

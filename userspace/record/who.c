@@ -74,8 +74,9 @@ static int write_writer(struct recorder *r, const struct outsider *o, pid_t tid,
 			const char *known_exe)
 {
 	char strings[3 * 1024];
-	struct ev_writer ev = { .writer = o->id, .pid = o->pid, .tid = tid, .uid = uid,
-				.start_ns = o->start_ns };
+	struct ev_writer ev = {
+		.writer = o->id, .pid = o->pid, .tid = tid, .uid = uid, .start_ns = o->start_ns
+	};
 	size_t len;
 
 	memcpy(ev.comm, o->comm, sizeof(ev.comm));
@@ -97,8 +98,8 @@ uint32_t who__id(struct recorder *r, pid_t pid, pid_t tid, uint32_t uid, uint64_
 	if (pid <= 0)
 		return 0;
 	LL_FOREACH(r->outsiders, o)
-		if (o->pid == pid && o->start_ns == start_ns && !strncmp(o->comm, comm, 15))
-			return o->id;
+	if (o->pid == pid && o->start_ns == start_ns && !strncmp(o->comm, comm, 15))
+		return o->id;
 	o = calloc(1, sizeof(*o));
 	if (!o)
 		return 0;

@@ -7,7 +7,8 @@
 
 /** Id of the outsider (EV_WRITER is written when it is new), 0 if nobody can be named or on failure.
  *  start_ns: of its process, since boot; exe: as far as the kernel could tell, "" if not. */
-uint32_t who__id(struct recorder *r, pid_t pid, pid_t tid, uint32_t uid, uint64_t start_ns, const char *comm, const char *exe);
+uint32_t who__id(struct recorder *r, pid_t pid, pid_t tid, uint32_t uid, uint64_t start_ns,
+		 const char *comm, const char *exe);
 /** The same from a kernel event. */
 uint32_t who__from_event(struct recorder *r, const struct kevent *ke);
 /** Its process id; 0 if unknown. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * record.c: a recording from its start to its end.
+ * recording.c: a recording from its start to its end.
  *
  * Order of the start: BPF is loaded (that needs root), then bprec becomes the user asked for, then the trace is made, then
  * the command is launched, held before its exec until the kernel counts it as the tree's root. Order of the end: nothing
@@ -56,7 +56,8 @@ static int open_kernel(struct recorder *r, const char **why)
 		*why = strerror(-err);
 	if (r->opts->require_observation)
 		return err__set(err, "the kernel can't be observed: %s", *why);
-	recorder__warn(r, "recording without observation: %s; the verdict will be 'uncertain'", *why);
+	recorder__warn(r, "recording without observation: %s; the verdict will be 'uncertain'",
+		       *why);
 	return 0;
 }
 
@@ -169,12 +170,10 @@ static void free_all(struct recorder *r)
 	struct outsider *o;
 
 	events__stop(r);
-	HASH_ITER(hh, r->tasks, t, tmp)
-	{
+	HASH_ITER (hh, r->tasks, t, tmp) {
 		rtask__free(r, t);
 	}
-	HASH_ITER(hh, r->spaces, s, stmp)
-	{
+	HASH_ITER (hh, r->spaces, s, stmp) {
 		HASH_DEL(r->spaces, s);
 		free(s);
 	}
@@ -210,7 +209,10 @@ static int set_up(struct recorder *r)
 
 int record__run(const struct record_opts *opts, struct record_result *ret)
 {
-	struct recorder r = { .opts = opts };
+	struct recorder r = {
+		.opts = opts,
+		.asks = { outside__holds, outside__busy },
+	};
 	int err;
 
 	tracee__save_signals();

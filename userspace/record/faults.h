@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: MIT */
+/* faults.h: pages of objects into which an outsider may have stored: a write fault, or a page that became dirty in a way
+ * that no call explains. A fault is the beginning of an exposure, not a change (DESIGN 3): the pages are compared later. */
+#ifndef BPREC_RECORD_FAULTS_H
+#define BPREC_RECORD_FAULTS_H
+
+#include "record/recorder.h"
+
+/** Acts on KEV_FAULT and KEV_DIRTY. 0 or -errno. */
+int faults__event(struct recorder *r, const struct kevent *ke);
+/** What is known of a page; NULL: nothing. Owned by the object. */
+const struct fault *faults__on(const struct object *o, uint64_t page);
+
+#endif

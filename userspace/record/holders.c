@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * holders.c: who can write an object.
+ *
+ * Two counters of the kernel say whether anybody can (i_writecount, i_mmap_writable): for nearly all mapped files nobody
+ * may, and then nothing more is done. Otherwise the iterators name the holders; later ones come as events. A writer that
+ * the counter knows and no list names is an exposure too ("unattributed").
+ */
+#include "record/holders.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+#include <utlist.h>
+
+#include "record/compare.h"
+#include "record/emit.h"
+#include "record/exposure.h"
+#include "record/object.h"
+#include "record/sharing.h"
+#include "record/who.h"
+
+/** A sweep over the holders of one object. */
+struct sweep {
+	struct recorder *r;
+	struct object *o;
+	size_t insiders, outsiders; /* holders found */
+};
+
+static int on_hold(void *ctx, const struct khold *h)
+{
+	struct sweep *s = ctx;
+	const bool map = h->end != 0;
+	uint32_t writer;
+
+	if (h->inode != s->o->inode || h->dev != s->o->dev || (pid_t)h->tgid == getpid())
+		return 0;
+	if (who__is_insider(s->r, h->tgid)) {
+		s->insiders++;
+		if (!map)
+			return sharing__holds_writer(s->r, s->o, h->tgid);
+		return 0;
+	}
+	s->outsiders++;
+	writer = who__id(s->r, h->tgid, h->tgid, h->uid, h->start_ns, h->comm, h->exe);
+	return exposure__add(s->r, s->o,
+			     map ? EXPOSURE_WRITABLE_MAPPING : EXPOSURE_WRITABLE_DESCRIPTOR,
+			     h->tgid, writer, h->start_ns, map ? h->offset : 0,
+			     map ? h->end - h->start : ~0ull);
+}
+
+/** Compares once more, then ends what the sweep did not see again. */
+static int end_unseen(struct recorder *r, struct object *o)
+{
+	struct exposure *e, *tmp;
+	int err = 0;
+
+	LL_FOREACH_SAFE(r->exposures, e, tmp)
+	{
+		if (e->obj != o || e->seen)
+			continue;
+		err = compare__object(r, o, true);
+		if (!err)
+			err = exposure__end(r, e);
+		if (err)
+			break;
+	}
+	return err;
+}
+
+static int sweep(struct recorder *r, struct object *o)
+{
+	struct sweep s = { .r = r, .o = o };
+	struct exposure *e;
+	int err;
+
+	LL_FOREACH(r->exposures, e)
+	if (e->obj == o)
+		e->seen = false;
+	err = kern__holders(r->k, o->key, on_hold, &s);
+	if (err < 0 && err != -ESRCH)
+		return emit__gap(r, GAP_RECORDER_ERROR, CH_UNKNOWN, o->id,
+				 "its holders could not be listed: %s", strerror(-err));
+	if (!s.insiders && !s.outsiders && (o->writecount > 0 || o->mmap_writable > 0))
+		return exposure__add(r, o, EXPOSURE_UNATTRIBUTED, 0, 0, now_ns(), 0, ~0ull);
+	return end_unseen(r, o);
+}
+
+static bool may_be_written(const struct object *o)
+{
+	return o->writecount > 0 || o->mmap_writable > 0;
+}
+
+int holders__look(struct recorder *r, struct object *o)
+{
+	struct kern_counters c;
+
+	if (!r->k || !o->key || o->device)
+		return 0;
+	if (!kern__counters(r->k, o->key, &c)) {
+		o->writecount = c.writecount;
+		o->mmap_writable = c.mmap_writable;
+	}
+	return may_be_written(o) ? sweep(r, o) : end_unseen(r, o);
+}
+
+/** A holder forked: its child holds the same. */
+static int on_fork(struct recorder *r, const struct kevent *ke)
+{
+	struct exposure *e, *tmp;
+	int err = 0;
+
+	LL_FOREACH_SAFE(r->exposures, e, tmp)
+	if (e->pid == (pid_t)ke->tgid && !err)
+		err = holders__look(r, e->obj);
+	return err;
+}
+
+static int on_exit_of(struct recorder *r, const struct kevent *ke)
+{
+	struct exposure *e, *tmp;
+	int err = 0;
+
+	LL_FOREACH_SAFE(r->exposures, e, tmp)
+	{
+		if (e->pid != (pid_t)ke->tgid || err)
+			continue;
+		err = compare__object(r, e->obj, true);
+		if (!err)
+			err = exposure__end(r, e);
+	}
+	return err;
+}
+
+static int on_new_holder(struct recorder *r, const struct kevent *ke, struct object *o)
+{
+	const bool map = ke->type == KEV_MAPPED;
+
+	o->writecount = ke->writecount;
+	o->mmap_writable = ke->mmap_writable;
+	if (ke->flags & KEVF_INSIDER) {
+		if (!map)
+			return sharing__holds_writer(r, o, ke->tgid);
+		return 0;
+	}
+	return exposure__add(r, o, map ? EXPOSURE_WRITABLE_MAPPING : EXPOSURE_WRITABLE_DESCRIPTOR,
+			     ke->tgid, who__from_event(r, ke), ke->ns, map ? ke->offset : 0,
+			     map ? ke->length : ~0ull);
+}
+
+int holders__event(struct recorder *r, const struct kevent *ke)
+{
+	struct object *o;
+
+	switch (ke->type) {
+	case KEV_FORKED:
+		return ke->flags & KEVF_INSIDER ? 0 : on_fork(r, ke);
+	case KEV_EXITED:
+		return ke->flags & KEVF_INSIDER ? 0 : on_exit_of(r, ke);
+	}
+	o = object__by_kevent(r, ke);
+	if (!o)
+		return 0; /* watched a moment ago, its mapping is not written down yet: looked at then */
+	if (ke->type == KEV_UNMAPPED)
+		return ke->flags & KEVF_INSIDER ? 0 : holders__look(r, o);
+	return on_new_holder(r, ke, o);
+}

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: MIT */
+/* holders.h: finds who can write an object: descriptors and mappings, now and as they come and go. */
+#ifndef BPREC_RECORD_HOLDERS_H
+#define BPREC_RECORD_HOLDERS_H
+
+#include "record/recorder.h"
+
+/** Looks who can write the object, if the kernel's counters say that somebody can. 0 or -errno. */
+int holders__look(struct recorder *r, struct object *o);
+/** An event about a descriptor, a mapping, a fork or an exit of a holder. 0 or -errno. */
+int holders__event(struct recorder *r, const struct kevent *ke);
+
+#endif
