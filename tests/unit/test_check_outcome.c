@@ -16,6 +16,7 @@ struct outcome_case {
 	bool end_late;	       /* the end comes after saving */
 	bool nobody;	       /* no insiders listed */
 	bool no_begin;	       /* begin_ns is 0 */
+	bool begin_late;       /* begin_ns comes after saved_ns */
 	bool elsewhere;	       /* beyond what is mapped */
 	bool not_in_trace;     /* pages_event is ~0 */
 	bool lost_page;	       /* the page of pages_event is BPREC_PAGE_LOST */
@@ -58,6 +59,7 @@ static const struct outcome_case cases[] = {
 	{ .name = "end unknown", .end_unknown = true, .expected = OUTCOME_POSSIBLE },
 	{ .name = "saved too soon", .end_late = true, .expected = OUTCOME_POSSIBLE },
 	{ .name = "no beginning", .no_begin = true, .expected = OUTCOME_POSSIBLE },
+	{ .name = "begun after saving", .begin_late = true, .expected = OUTCOME_POSSIBLE },
 	{ .name = "nobody listed", .nobody = true, .expected = OUTCOME_POSSIBLE },
 	{ .name = "somebody left", .left = true, .expected = OUTCOME_POSSIBLE },
 	{ .name = "another mapper", .second = true, .expected = OUTCOME_POSSIBLE },
@@ -125,6 +127,8 @@ static void put_change(struct build *b, const struct outcome_case *c, uint64_t b
 		f.ninsiders = 0;
 	if (c->no_begin)
 		f.begin_ns = 0;
+	if (c->begin_late)
+		f.begin_ns = f.saved_ns + 1;
 	if (c->elsewhere) {
 		f.offset += 100 * 4096;
 		f.pages = 0;
