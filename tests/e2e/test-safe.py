@@ -135,7 +135,7 @@ def cut():
             os.unlink(os.path.join(trace, "manifest"))
             done = reads("check", trace)
             expect(done.returncode in (1, 2), f"{name} cut to {length}, no manifest: check returned {done.returncode}")
-            if length > 40 or name == "manifest":
+            if length > 40 and name != "pages":  # pages are written before the events that refer to them
                 expect(done.returncode == 1, f"{name} cut to {length}, no manifest: check returned 2: {done.err}")
 
 
@@ -203,7 +203,7 @@ def without_privileges():
     done = subprocess.run([*become, exe, "record", "-o", trace, "--", "sh", "-c", "echo hello"], capture_output=True, text=True,
                           timeout=e2e.LIMIT, env={**ENV, "HOME": folder}, cwd="/")
     expect(done.returncode == 0 and done.stdout == "hello\n", f"it returned {done.returncode}: {done.stderr}")
-    expect(re.search(r"bprec: .*not observed", done.stderr), f"no warning: {done.stderr!r}")
+    expect(re.search(r"bprec: .*without observation", done.stderr), f"no warning: {done.stderr!r}")
     v = e2e.check(trace)
     expect_verdict(v, "uncertain")
     expect(not v.doc["observation"]["active"], "it says it was observed")

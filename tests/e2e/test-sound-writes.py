@@ -163,25 +163,26 @@ def ping_pong(place):
 
 
 def relay(ball, ret, insider):
-    """Hands each byte of the outsider to the insider and the insider's line back."""
+    """Hands each byte of the outsider to the insider and the insider's line back, when the insider waits again."""
     for _ in range(ROUNDS):
         insider.proc.stdin.write(ball.read(1))
         insider.proc.stdin.flush()
-        ret.write(insider.hear().encode() + b"\n")
+        line = insider.hear().encode() + b"\n"
+        insider.blocked()
+        ret.write(line)
 
 
 def seen_is_held(trace, path):
-    """Each line the insider printed is the hash of the page the trace held when it was printed."""
+    """When each of the insider's reads returned, the trace held the page whose hash the insider then printed."""
     obj = trace.object_of(os.stat(path))
-    calls = [e for e in trace.of("syscall") if e.syscall()[0] == 1 and e.syscall()[2][0] == 1 and e.syscall()[3] == 17]
-    expect(len(calls) == ROUNDS, f"{len(calls)} writes of the insider in the trace, expected {ROUNDS}")
+    woken = [e for e in trace.of("syscall") if e.syscall()[0] == 0 and e.syscall()[2][0] == 0 and e.syscall()[3] == 1]
+    expect(len(woken) == ROUNDS, f"{len(woken)} wake-ups of the insider in the trace, expected {ROUNDS}")
     states, held = sorted((no, ids[0]) for no, o, first, ids in trace.page_events if o == obj and first == 0), None
-    for i, e in enumerate(calls):
+    for i, e in enumerate(woken):
         while states and states[0][0] < e.no:
             held = states.pop(0)[1]
-        page = trace.page(held)
-        expect(int.from_bytes(page[:4], "little") == i, f"round {i}: the trace holds the page of another round "
-               f"({int.from_bytes(page[:4], 'little')}) when the insider has seen this one")
+        number = int.from_bytes(trace.page(held)[:4], "little")
+        expect(number == i, f"round {i}: the insider saw this round's page, the trace holds the one of round {number} then")
 
 
 def main():

@@ -43,8 +43,10 @@ a.sort((x, y) => x - y);
 console.log(a[0], a[100000], a[199999]);
 fs.writeFileSync('out.txt', JSON.stringify({ n: a.length }));
 console.log(cp.execSync('echo from a child').toString().trim());
-Promise.all([1, 2, 3].map(i => fs.promises.readFile('out.txt', 'utf8'))).then(r => console.log(r.join(' ')));
-setTimeout(() => console.log('later'), 20);
+Promise.all([1, 2, 3].map(i => fs.promises.readFile('out.txt', 'utf8'))).then(r => {
+  console.log(r.join(' '));
+  setTimeout(() => console.log('later'), 20);
+});
 """
 
 BASH = r"""

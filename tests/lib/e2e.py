@@ -134,6 +134,15 @@ def wait_blocked(pid, nr=0, tid=None):
     wait_until(f"task {tid or pid} is blocked in system call {nr}", lambda: in_call(pid, nr, tid))
 
 
+def wait_running(pid):
+    """Waits until a process runs in user mode: its time there has grown by two ticks."""
+    def ticks():
+        with open(f"/proc/{pid}/stat") as f:
+            return int(f.read().rpartition(")")[2].split()[11])
+    start = ticks()
+    wait_until(f"process {pid} runs", lambda: ticks() >= start + 2)
+
+
 def alive(pid):
     """True if there is such a process and it is no zombie."""
     return state(pid) not in ("", "Z", "X")

@@ -206,7 +206,7 @@ def main(make_place, what, ops=None, wrap=()):
     for c in all_cells:
         groups.setdefault((c.op, c.age), []).append(c)
     for (op, age), group in groups.items():
-        r.case(f"{what}: {op} by an {age} outsider: shared, private; first, middle, last page", judge_all, group, v,
+        r.case(f"{what}: {op}, {age} outsider: shared, private; first, middle, last page", judge_all, group, v,
                trace)
     r.exit()
 

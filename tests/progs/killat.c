@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ptrace.h>
+#include <sys/syscall.h>
 #include <sys/user.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -22,8 +23,20 @@ static FILE *log_file;
 static long want_nr, want_k;
 static const char *want_name = "-";
 
-static const char *fd_name(pid_t pid, unsigned long long fd)
+/* Calls whose first argument is a descriptor, as far as the recorder makes them. */
+static const int fd_calls[] = { SYS_read,    SYS_write,	    SYS_close,	   SYS_fstat,  SYS_lseek,
+				SYS_ioctl,   SYS_pread64,   SYS_pwrite64,  SYS_readv,  SYS_writev,
+				SYS_fsync,   SYS_fdatasync, SYS_ftruncate, SYS_fchmod, SYS_openat,
+				SYS_pwritev, SYS_preadv };
+
+static const char *fd_name(pid_t pid, long nr, unsigned long long fd)
 {
+	size_t i = 0;
+
+	while (i < sizeof(fd_calls) / sizeof(fd_calls[0]) && fd_calls[i] != nr)
+		i++;
+	if (i == sizeof(fd_calls) / sizeof(fd_calls[0]))
+		return "-";
 	static char path[512];
 	char link[64];
 
@@ -49,7 +62,7 @@ static int is_it(pid_t pid)
 	if (ptrace(PTRACE_GETREGS, pid, 0, &r))
 		return 0;
 	long nr = (long)r.orig_rax;
-	const char *name = log_file || nr == want_nr ? fd_name(pid, r.rdi) : "-";
+	const char *name = log_file || nr == want_nr ? fd_name(pid, nr, r.rdi) : "-";
 	if (log_file)
 		fprintf(log_file, "%ld %s\n", nr, name);
 	else if (nr == want_nr && !strcmp(name, want_name))
