@@ -127,8 +127,7 @@ __noinline int unmap_begin(__u64 addr, __u64 length)
 	if (!is_holder())
 		return 0;
 	/* one call can unmap several mappings: the first one tells only if it is all that goes */
-	if (mapping_at(addr, &m, KHOOK_enter_munmap) > 0 && !mapping_exposes(&m) &&
-	    addr + length <= m.end)
+	if (mapping_at(addr, &m, NO_LOSS) > 0 && !mapping_exposes(&m) && addr + length <= m.end)
 		return 0;
 	f.n.hook = KHOOK_enter_munmap;
 	f.n.offset = addr;

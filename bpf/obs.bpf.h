@@ -136,11 +136,17 @@ struct losses_map {
 	__type(value, __u64);
 };
 
+/** Records for userspace: struct event_room. */
 extern struct ring_map ring SEC(".maps");
+/** Insiders. */
 extern struct tree_map tree SEC(".maps");
+/** Watched objects. */
 extern struct watched_map watched SEC(".maps");
+/** Calls under way. */
 extern struct flights_map flights SEC(".maps");
+/** Processes that hold a watched object. */
 extern struct holders_map holders SEC(".maps");
+/** Losses by hook and kind. */
 extern struct losses_map losses SEC(".maps");
 
 /** Set by userspace before loading: the recorder's own process, and the number of arguments of io_uring_complete. */
@@ -159,7 +165,10 @@ static __always_inline __u64 as_number(const void *pointer)
 	return number;
 }
 
-/** Counts a loss of hook `hook`. */
+/** In place of a hook: what is lost does no harm. */
+#define NO_LOSS KHOOK_MAX
+
+/** Counts a loss of hook `hook`; beyond the last hook the array has no element. */
 static __always_inline void loss(__u32 hook, __u32 kind)
 {
 	__u32 i = hook * LOSS_MAX + kind;
@@ -259,10 +268,13 @@ int flight_finish(struct flight *f, __s64 ret);
 int flight_late(struct flight *f, __s64 ret);
 /** Notes that the current process is a 32-bit one, if it is. */
 int compat_exec(void);
-/** What flight_end does for END_BY_FD, END_BY_SIZE, END_MAPPING and END_PROTECT. */
+/** What flight_end does for END_BY_FD: the descriptor tells the object. */
 int open_end(struct flight *f, __s64 ret);
+/** The same for END_BY_SIZE: looks over the watched objects. */
 int truncate_end(struct flight *f, __s64 ret);
+/** The same for END_MAPPING. */
 int mapping_end(struct flight *f, __s64 ret);
+/** The same for END_PROTECT. */
 int protect_end(struct flight *f, __s64 ret);
 /** Notes that the current process holds (HOLDS_*) a watched object. */
 int holder_add(__u32 flags, __u32 hook);

@@ -34,23 +34,36 @@ static __always_inline void user_offset(struct request *r, __u64 pointer)
 		bpf_probe_read_user(&r->offset, sizeof(r->offset), (void *)pointer);
 }
 
-/** Beginnings and ends of calls, for the native programs and for those of 32-bit callers. All return 0 or a negative
- *  number that nobody looks at. */
+/* Beginnings and ends of calls, for the native programs and for those of 32-bit callers. All return 0 or a negative
+ * number that nobody looks at. */
+
+/** A call writes to a descriptor. */
 int write_fd(__u32 fd, struct request *r);
+/** fallocate, with its mode. */
 int fallocate_begin(__u32 fd, __u32 mode, __u64 offset, __u64 length);
+/** ftruncate to a length in bytes. */
 int ftruncate_begin(__u32 fd, __u64 length);
+/** truncate(path) to a length in bytes. */
 int truncate_begin(__u64 length);
+/** A call of the open family with these O_* flags. */
 int open_begin(__u32 flags, __u32 hook);
+/** ioctl with an argument in user memory. */
 int ioctl_begin(__u32 fd, __u32 cmd, __u64 arg);
+/** madvise. */
 int madvise_begin(__u64 addr, __u64 length, __u32 advice);
+/** io_submit with a list of n pointers of so many bytes each. */
 int aio_begin(__u64 list, __u64 n, __u32 pointer_bytes);
+/** process_vm_writev to a process, where in its memory isn't told. */
 int remote_begin(__u32 pid);
+/** mmap. */
 int map_begin(__u32 fd, __u64 offset, __u64 length, __u32 prot, __u32 flags);
+/** munmap. */
 int unmap_begin(__u64 addr, __u64 length);
+/** mprotect. */
 int protect_begin(__u64 addr, __u64 prot, __u32 hook);
 /** A call of the open family is over: the end of an O_TRUNC, and a new writable descriptor. */
 int open_over(__s64 ret);
-/** A call made or changed the mapping at an address. */
+/** A call made (is_new) or changed the mapping at an address. */
 int remapped(__u64 addr, bool is_new, __u32 hook);
 
 #endif

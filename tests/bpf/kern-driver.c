@@ -3,7 +3,7 @@
  * kern-driver.c: the kernel side of bprec on command, for the tests beside it. Answers each line of stdin with lines of
  * KEY=VALUE words, then a line ".":
  *   tree PID | watch PID | holders OBJECT | counters OBJECT | unwatch OBJECT | drain | losses | hooks | user UID
- * Argument: name of a hook that is left out. Exit 77: this machine can't, with the reason.
+ * Arguments: name of a hook that is left out ("" none), bytes of the ring. Exit 77: this machine can't, with the reason.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -108,7 +108,10 @@ static int command(struct kern *k, const char *word, uint64_t number)
 
 int main(int argc, char **argv)
 {
-	struct kern_opts opts = { .disable = argc > 1 ? argv[1] : NULL };
+	struct kern_opts opts = {
+		.disable = argc > 1 ? argv[1] : NULL,
+		.ring_bytes = argc > 2 ? strtoul(argv[2], NULL, 0) : 0,
+	};
 	const char *why = "";
 	char line[128], word[32];
 	struct kern *k;

@@ -20,14 +20,14 @@ __attribute__((used)) void start(int *stack)
 	int path = stack[2], fd;
 	char byte;
 
-	call(3, 0, (int)&byte, 1, 0, 0);		/* read */
-	fd = call(5, path, 2, 0, 0, 0);			/* open O_RDWR */
-	call(181, fd, (int)"seen", 4, 5000, 0);		/* pwrite64 */
-	call(19, fd, 6000, 0, 0, 0);			/* lseek */
-	call(4, fd, (int)"seen", 4, 0, 0);		/* write */
-	call(193, path, 60000, 0, 0, 0);		/* truncate64 */
-	call(5, path, 01002, 0, 0, 0);			/* open O_RDWR|O_TRUNC */
-	call(1, fd < 0, 0, 0, 0, 0);			/* exit */
+	call(3, 0, (int)&byte, 1, 0, 0);	/* read */
+	fd = call(5, path, 2, 0, 0, 0);		/* open O_RDWR */
+	call(181, fd, (int)"seen", 4, 5000, 0); /* pwrite64 */
+	call(19, fd, 6000, 0, 0, 0);		/* lseek */
+	call(4, fd, (int)"seen", 4, 0, 0);	/* write */
+	call(193, path, 60000, 0, 0, 0);	/* truncate64 */
+	call(5, path, 01002, 0, 0, 0);		/* open O_RDWR|O_TRUNC */
+	call(1, fd < 0, 0, 0, 0, 0);		/* exit */
 }
 
 __asm__(".globl _start\n_start: pushl %esp\n call start\n");

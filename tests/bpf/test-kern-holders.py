@@ -204,6 +204,29 @@ def test_exec(driver, path):
     insider.end()
 
 
+def test_small_ring(path):
+    """A full ring loses records and counts each; one that is read in time loses none, however often it goes round."""
+    driver = kern.Driver("", "65536")
+    insider, obj = watched(driver, path)
+    outsider = kern.program("outsider")
+    for i in range(1000):
+        outsider.ask("pwrite64", path, i, 1, 1)
+        if i % 20 == 0:
+            driver.command("drain")
+    case("small ring, read in time", not driver.command("losses"))
+    driver.command("drain")
+    for i in range(200):
+        outsider.ask("pwrite64", path, i, 1, 1)
+    lost = sum(row["count"] for row in driver.command("losses") if row["kind"] == "ring-full")
+    events = driver.drain(tgid=outsider.pid, object=obj)
+    case("small ring, not read", lost and len(events) and lost + len(events) >= 400, (lost, len(events)))
+    ends = [e["offset"] for e in events if e["type"] == "end"]
+    case("small ring, order", ends == sorted(ends), ends)
+    outsider.end()
+    insider.end()
+    driver.end()
+
+
 TESTS = [test_insiders, test_exposures, test_before, test_mprotect, test_remote, test_shared_position,
          test_identity, test_dirty, test_exec]
 
@@ -226,6 +249,7 @@ def main():
     case("user", not answer, answer)
     run(driver, "nobody")
     driver.end()
+    test_small_ring(os.path.join(mounts.tmpfs().real, "ring"))
     without = kern.Driver("tracepoint/syscalls/sys_enter_pwrite64")
     off = [h for h in without.command("hooks") if h["state"] not in ("attached", "absent")]
     case("one hook left out", [h["state"] for h in off] == ["off"], off)

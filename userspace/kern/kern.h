@@ -40,7 +40,8 @@ struct kern_opts {
  *  Returns 0, or -EPERM (privileges), -EOPNOTSUPP (kernel without BTF or BPF), -ENOMEM; then *ret_why is a static
  *  sentence for the user. A hook that fails alone is no error: see kern__hooks. */
 int kern__open(struct kern **ret_kern, const struct kern_opts *opts, const char **ret_why);
-/** Detaches and frees; NULL is allowed. */
+/** Frees; NULL is allowed. A process of its own (userspace/kern/keeper.c) detaches the programs, which takes a second or
+ *  more; it does so too when the recorder is killed. Until then they go on, into a ring that nobody reads. */
 void kern__close(struct kern *k);
 
 /** All hooks; *ret_n gets their number. Owned by k, valid until kern__close. */
@@ -55,7 +56,8 @@ int kern__ring_fd(const struct kern *k);
 bool kern__pending(const struct kern *k);
 /** Called for one record. It must not call kern__drain. Return nonzero to stop draining. */
 typedef int (*kern_event_fn)(void *ctx, const struct kevent *ev);
-/** Passes on all records that were complete when it was called (DESIGN 12, rule 2), in order.
+/** (It is also where hooks for 32-bit processes are attached once there is one: bpf/compat.bpf.c.)
+ *  Passes on all records that were complete when it was called (DESIGN 12, rule 2), in order.
  *  Returns their number or -errno, or fn's nonzero value. */
 int kern__drain(struct kern *k, kern_event_fn fn, void *ctx);
 
@@ -64,7 +66,9 @@ typedef int (*kern_hold_fn)(void *ctx, const struct khold *h);
 /** Walks the file mappings of a stopped process and makes their objects watched (exec, shmat, mremap).
  *  fn gets every mapping of a file or shared memory, VMAs in address order. 0 or -errno or fn's value. */
 int kern__watch_process(struct kern *k, int pid, kern_hold_fn fn, void *ctx);
-/** Lists every process, insiders too, that holds a descriptor opened for writing, or a shared mapping that may be
+/** (The kernel side looks at faults only of processes that it knows to map a watched object shared. Those that did so before
+ *  the object was watched it knows from this list: ask for it when KEV_WATCH tells of a mmap_writable above 0.)
+ *  Lists every process, insiders too, that holds a descriptor opened for writing, or a shared mapping that may be
  *  written, of a watched object (key `object`, 0: of any watched object). 0 or -errno or fn's value. */
 int kern__holders(struct kern *k, uint64_t object, kern_hold_fn fn, void *ctx);
 

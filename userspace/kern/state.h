@@ -54,11 +54,13 @@ int ring_open(struct ring *r, int map_fd, size_t bytes);
 /** Unmaps; a ring that was never opened (fd -1) is allowed. */
 void ring_close(struct ring *r);
 
-/** Memory shared with the kernel: parameters of the iterators, and what is known of 32-bit processes. */
+/** Parameters of the iterators, memory shared with the kernel. */
 struct kiter_args *kern_iter_args(struct kern *k);
+/** What is known of 32-bit processes, memory shared with the kernel. */
 struct kcompat *kern_compat(struct kern *k);
-/** Descriptors of maps. */
+/** Descriptor of the map of losses. */
 int kern_map_losses(const struct kern *k);
+/** Descriptor of the map of watched objects. */
 int kern_map_watched(const struct kern *k);
 
 #endif
