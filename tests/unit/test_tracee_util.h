@@ -31,8 +31,10 @@ struct tracee_role {
 /** First thing in main: in a tracee runs its role and exits. */
 static inline void be_tracee(int argc, char **argv, const struct tracee_role *roles)
 {
-	if (argc < 3 || strcmp(argv[1], "tracee"))
+	if (argc < 3 || strcmp(argv[1], "tracee")) {
+		alarm(120); /* a tracee that went astray is a failure, not a wait for ever */
 		return;
+	}
 	for (; roles->name; roles++) {
 		if (!strcmp(roles->name, argv[2]))
 			_exit(roles->run());
