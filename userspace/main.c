@@ -24,7 +24,8 @@
  *   cmd/trace.[ch]          opens a trace for commands
  *
  * The recorder
- *   record/record.[ch]      a recording, start to end
+ *   record/record.h         what a recording is asked for
+ *   record/recording.c      a recording, start to end
  *   record/recorder.h       state of a recording
  *   record/start.[ch]       first events of a trace
  *   record/events.[ch]      next_event(): gathers and orders
@@ -46,9 +47,12 @@
  *   record/outside.[ch]     outside changes, first to last
  *   record/insiders.[ch]    which insiders could see it
  *   record/compare.[ch]     contents against the last snapshot
- *   record/exposure.[ch]    who could write
+ *   record/faults.[ch]      first stores of outsiders
+ *   record/exposure.[ch]    who could write: the list
+ *   record/holders.[ch]     finds who could write
+ *   record/sharing.[ch]     what closes share groups
  *   record/who.[ch]         outsiders by name
- *   record/image.[ch]       the address space after exec
+ *   record/image.[ch]       what is to be executed
  *
  * One ptraced thread
  *   tracee/tracee.h         one ptraced thread

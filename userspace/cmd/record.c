@@ -117,7 +117,8 @@ static int failed(const struct arguments *a, int err, const struct record_result
 	const char *text = *err__text() ? err__text() : strerror(-err);
 
 	if (result->end_kind) {
-		fprintf(stderr, "bprec: the recording ended early: %s; what was recorded is in %s\n", text,
+		fprintf(stderr,
+			"bprec: the recording ended early: %s; what was recorded is in %s\n", text,
 			a->dir);
 		return EXIT_BPREC;
 	}

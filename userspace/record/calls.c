@@ -113,6 +113,12 @@ static void clear_interrupt(struct task *t, const struct sys_call *c)
 		tracee__inject_at_entry(t->tid, __NR_getpid, none, &ret);
 }
 
+static void drop_plan(struct task *t)
+{
+	free(t->plan);
+	t->plan = NULL;
+}
+
 static int look(struct recorder *r, struct task *t)
 {
 	const struct sys_call *c;
@@ -124,6 +130,8 @@ static int look(struct recorder *r, struct task *t)
 	if (err)
 		return err;
 	note_args(t, &regs);
+	if (t->nr != __NR_restart_syscall)
+		drop_plan(t);
 	c = sys__lookup(t->nr);
 	clear_interrupt(t, c);
 	err = signals__entry(r, t);
@@ -133,7 +141,7 @@ static int look(struct recorder *r, struct task *t)
 		return err;
 	in = outputs__invocation(t, 0);
 	may_wait = c && !t->subst_set && sys__may_block(&in);
-	if (may_wait)
+	if (may_wait && !t->plan) /* a restarted call still has its own */
 		err = scratch__set_up(r, t, &regs, &may_wait);
 	if (err)
 		return err;
@@ -149,6 +157,7 @@ int calls__entry(struct recorder *r, struct task *t, bool plain)
 	if (!plain || t->held)
 		return look(r, t);
 	t->interrupt_sent = false;
+	drop_plan(t);
 	sched__enter_call(r, t, false);
 	return 0;
 }
@@ -219,9 +228,12 @@ int calls__exit(struct recorder *r, struct task *t)
 		sched__ready(r, t);
 		return 0;
 	}
-	if (is_restart(ret))
+	if (is_restart(ret)) {
 		flags |= SYSCALL_INTERRUPTED;
-	if (t->plan)
+		if (t->nr != __NR_restart_syscall)
+			t->restart_nr = t->nr;
+	}
+	if (t->plan && t->nr != __NR_restart_syscall)
 		err = scratch__restore(t, &regs);
 	if (!err)
 		err = outputs__write(r, t, ret, flags);

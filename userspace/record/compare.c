@@ -96,6 +96,21 @@ static int write_change(struct recorder *r, struct object *o, uint64_t first, ui
 	return emit(r, EV_CHANGE, NULL, ev, sizeof(*ev), who, ev->ninsiders * sizeof(*who));
 }
 
+void compare__widen(struct recorder *r, const struct object *o, uint64_t *first, uint64_t *n)
+{
+	const struct model_object *m = model__object(r->m, o->id);
+	const uint64_t now = object__size(o), before = m ? m->size : now;
+	const uint64_t lo = (now < before ? now : before) / BPREC_PAGE_SIZE;
+	const uint64_t hi = (now < before ? before : now) / BPREC_PAGE_SIZE + 1;
+	uint64_t end = *n > ~0ull - *first ? ~0ull : *first + *n;
+
+	if (now == before)
+		return;
+	*first = lo < *first ? lo : *first;
+	end = hi > end ? hi : end;
+	*n = end - *first;
+}
+
 int compare__change(struct recorder *r, struct object *o, uint64_t first, uint64_t n,
 		    struct ev_change *ev)
 {
@@ -103,6 +118,7 @@ int compare__change(struct recorder *r, struct object *o, uint64_t first, uint64
 	const bool readable = o->fd >= 0 && !(ev->flags & CHANGE_IN_FLIGHT);
 	int err = 0;
 
+	compare__widen(r, o, &first, &n);
 	if (readable)
 		err = object__each_saved(o, first, n, compare_part, r, &l);
 	ev->saved_ns = readable ? now_ns() : 0;
@@ -133,11 +149,11 @@ int compare__insider(struct recorder *r, struct object *o, const struct kevent *
 			: (ke->offset + ke->length + BPREC_PAGE_SIZE - 1) / BPREC_PAGE_SIZE - first;
 	int err;
 
+	compare__widen(r, o, &first, &n);
 	if (o->fd < 0 || !insiders__mapped_pages(r, o, first, n, &first)) {
 		o->stale = true; /* nobody maps it now: saved again when somebody does */
 		return 0;
 	}
-	first = all ? 0 : ke->offset / BPREC_PAGE_SIZE;
 	err = object__each_saved(o, first, n, compare_part, r, &l);
 	if (!err)
 		err = write_all_pages(r, o, PAGES_INSIDER, &l);

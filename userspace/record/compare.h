@@ -15,6 +15,9 @@ int compare__change(struct recorder *r, struct object *o, uint64_t first, uint64
 		    struct ev_change *ev);
 /** An insider's call changed the object: saves its pages (EV_PAGES, EV_OBJECT_WRITE). 0 or -errno. */
 int compare__insider(struct recorder *r, struct object *o, const struct kevent *ke);
+/** A change of size concerns all pages between the end that the model knows and the end now, wherever the call wrote: widens
+ *  the range [*first, *first + *n) by them. */
+void compare__widen(struct recorder *r, const struct object *o, uint64_t *first, uint64_t *n);
 /** True if the object has to be looked at from time to time. */
 bool compare__wanted(const struct recorder *r, const struct object *o);
 

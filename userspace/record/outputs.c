@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <asm/unistd.h>
 
 #include "record/emit.h"
 #include "tracee/tracee.h"
@@ -38,7 +39,9 @@ long outputs__read(void *ctx, uint64_t addr, void *buf, size_t len)
 
 struct sys_invocation outputs__invocation(struct task *t, int64_t ret)
 {
-	struct sys_invocation in = { .nr = t->nr, .ret = ret, .read = outputs__read, .ctx = t };
+	/* restart_syscall goes on with the call that was interrupted (man 2 restart_syscall) */
+	const uint32_t nr = t->nr == __NR_restart_syscall ? t->restart_nr : t->nr;
+	struct sys_invocation in = { .nr = nr, .ret = ret, .read = outputs__read, .ctx = t };
 
 	memcpy(in.args, t->args, sizeof(in.args));
 	return in;
@@ -59,29 +62,29 @@ static int collect(void *ctx, const struct sys_range *range)
 	return 0;
 }
 
-/** Address to read an output from: its place, or its image in the scratch area. */
-static uint64_t source(const struct task *t, uint64_t addr)
+/** Puts a range of the scratch area where the program expects it. What can't be stored is left: the program's own buffer
+ *  was bad, and the range is then found unreadable when it is recorded. */
+static int put_back(void *ctx, uint64_t from, const struct sys_range *to)
 {
-	for (uint32_t i = 0; t->plan && i < t->plan->npieces; i++) {
-		const struct sys_piece *p = &t->plan->piece[i];
+	struct task *t = ctx;
 
-		if ((p->dir & SYS_WRITES) && addr >= p->addr && addr - p->addr < p->len)
-			return t->scratch + p->offset + (addr - p->addr);
+	for (uint64_t at = 0; at < to->len;) {
+		size_t len = to->len - at < BPREC_DATA_MAX ? to->len - at : BPREC_DATA_MAX;
+		ssize_t n = tracee__read(t->tid, from + at, chunk, len);
+
+		if (n <= 0 || tracee__write(t->tid, to->addr + at, chunk, n))
+			break;
+		at += n;
 	}
-	return addr;
+	return 0;
 }
 
-/** Reads a piece of an output, and puts it where the program expects it if it came from the scratch area. Bytes read. */
+/** Reads a piece of an output. Bytes read. */
 static size_t fetch(struct task *t, uint64_t addr, void *buf, size_t len)
 {
-	uint64_t from = source(t, addr);
-	ssize_t n = tracee__read(t->tid, from, buf, len);
+	ssize_t n = tracee__read(t->tid, addr, buf, len);
 
-	if (n <= 0)
-		return 0;
-	if (from != addr && tracee__write(t->tid, addr, buf, n))
-		return 0;
-	return n;
+	return n > 0 ? n : 0;
 }
 
 static int write_data(struct recorder *r, struct task *t, const struct sys_range *range,
@@ -129,7 +132,7 @@ static size_t pack(struct task *t, const struct outputs *o, uint32_t *ret_n, uin
 static int find(struct recorder *r, struct task *t, int64_t ret, struct outputs *o)
 {
 	const struct sys_invocation in = outputs__invocation(t, ret);
-	const struct sys_call *c = sys__lookup(t->nr);
+	const struct sys_call *c = sys__lookup(in.nr);
 	int err;
 
 	o->n = 0;
@@ -137,6 +140,8 @@ static int find(struct recorder *r, struct task *t, int64_t ret, struct outputs 
 	o->overflow = false;
 	if (!c || !c->rules)
 		return 0;
+	if (t->plan)
+		sys__scratch_back(&in, t->plan, t->scratch, put_back, t);
 	err = sys__outputs(&in, collect, o);
 	if (err < 0 || o->overflow) {
 		if (ret < 0 && ret > -4096 && !o->overflow)

@@ -215,6 +215,7 @@ static int advance(struct recorder *r, struct change *c)
 	if (!o) /* not mapped yet: the snapshot will be taken after this change */
 		return 1;
 	pages_of(c, &first, &n);
+	compare__widen(r, o, &first, &n);
 	if (!insiders__mapped_pages(r, o, first, n, &at)) {
 		o->stale = true;
 		return 1;

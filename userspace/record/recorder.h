@@ -63,13 +63,14 @@ struct task {
 	uint32_t space;	 /* model id */
 	struct share_group *group;
 	struct task *ready_next;
-	uint32_t nr;	   /* current or last call */
-	uint64_t args[6];  /* its arguments as the program gave them */
-	uint64_t entry_ns; /* before it was continued from the entry stop */
-	uint64_t idle_ns;  /* it has not run user code since (seen after the wait); ~0: running */
-	uint64_t stop_ns;  /* when its last stop was seen */
-	uint64_t slice_ns; /* when it got the token */
-	int64_t subst;	   /* result to be put in place of the call's, if subst_set */
+	uint32_t nr;	     /* current or last call */
+	uint64_t args[6];    /* its arguments as the program gave them */
+	uint32_t restart_nr; /* the call that restart_syscall would go on with */
+	uint64_t entry_ns;   /* before it was continued from the entry stop */
+	uint64_t idle_ns;    /* it has not run user code since (seen after the wait); ~0: running */
+	uint64_t stop_ns;    /* when its last stop was seen */
+	uint64_t slice_ns;   /* when it got the token */
+	int64_t subst;	     /* result to be put in place of the call's, if subst_set */
 	bool subst_set;
 	uint64_t clear_tid; /* clear_child_tid address */
 	uint64_t scratch;   /* its scratch area, 0: none */

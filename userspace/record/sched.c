@@ -167,7 +167,6 @@ void sched__continue(struct recorder *r, struct task *t, int request)
 	} else {
 		t->state = TASK_RUNNING;
 		t->idle_ns = ~0ull;
-		t->plan = (free(t->plan), NULL);
 	}
 	if (ptrace(request, t->tid, 0, sig) && errno == ESRCH)
 		t->state = TASK_DYING; /* killed while stopped: its exit is on its way */

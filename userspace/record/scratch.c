@@ -80,6 +80,35 @@ static int redirect(struct task *t, struct regs64 *regs)
 	return tracee__set_regs(t->tid, regs);
 }
 
+/** Could the program store to all of [addr, addr + len)? Where it couldn't, the kernel must find out by itself. */
+static bool is_writable(struct recorder *r, const struct task *t, uint64_t addr, uint64_t len)
+{
+	const struct model_space *s = model__space(r->m, t->space);
+	const uint64_t end = addr + len;
+
+	while (addr < end) {
+		const struct model_vma *v = s ? model__find_vma(s, addr) : NULL;
+
+		if (!v || !(v->prot & PROT_WRITE))
+			return false;
+		addr = v->end;
+	}
+	return true;
+}
+
+static bool plan_fits(struct recorder *r, const struct task *t)
+{
+	if (t->plan->bytes > SCRATCH_MAX)
+		return false;
+	for (uint32_t i = 0; i < t->plan->npieces; i++) {
+		const struct sys_piece *p = &t->plan->piece[i];
+
+		if ((p->dir & SYS_WRITES) && !is_writable(r, t, p->addr, p->len))
+			return false;
+	}
+	return true;
+}
+
 /** No redirection: the thread keeps the token while it is in the call. */
 static int hold_group(struct task *t, bool *may_wait)
 {
@@ -106,7 +135,7 @@ int scratch__set_up(struct recorder *r, struct task *t, struct regs64 *regs, boo
 		t->plan = NULL;
 		return 0;
 	}
-	if (n < 0 || t->plan->bytes > SCRATCH_MAX)
+	if (n < 0 || !plan_fits(r, t))
 		return hold_group(t, may_wait);
 	if (t->scratch_len < t->plan->bytes)
 		err = map_area(r, t, t->plan->bytes);
