@@ -3,9 +3,11 @@
 # timeout 300
 """Every way of changing a file, by an outsider, on each kind of file system: the kernel side names process, channel and range."""
 import os
+import shutil
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import e2e
 import kern
 import mounts
 from e2e import Skip
@@ -15,8 +17,22 @@ WRITES = """write append pwrite_append pwrite writev pwritev pwritev2 pwritev2_a
     copy_file_range fallocate_punch fallocate_collapse ftruncate_shrink ftruncate_grow truncate open_trunc creat
     openat2_trunc clone clone_range dedupe madvise_remove aio uring uring_async uring_fixed""".split()
 STORES = ["store", "read_into_mapping"]
+
+
+def with_reflinks(kind):
+    """xfs or btrfs on a loop device: there clone and copy_file_range share blocks, and no write happens."""
+    if not shutil.which(f"mkfs.{kind}"):
+        raise Skip(f"no mkfs.{kind}")
+    top = e2e.tempdir()
+    image = os.path.join(top, "image")
+    mounts.run("truncate", "-s", "400M", image)
+    mounts.run(f"mkfs.{kind}", "-q", image)
+    return mounts.Place(mounts.mount(os.path.join(top, "mnt"), "-o", "loop", image))
+
+
 PLACES = {"tmpfs": mounts.tmpfs, "ext4": mounts.ext4, "overlay": mounts.overlay, "bind": mounts.bind,
-          "overlay-upper": lambda: mounts.overlay("upper"), "overlay-lower": lambda: mounts.overlay("lower")}
+          "overlay-upper": lambda: mounts.overlay("upper"), "overlay-lower": lambda: mounts.overlay("lower"),
+          "xfs": lambda: with_reflinks("xfs"), "btrfs": lambda: with_reflinks("btrfs")}
 UNSUPPORTED = ("Operation not supported", "Invalid argument")
 
 
