@@ -192,13 +192,13 @@ def watched_run(argv):
 def bench_snapshot(b):
     """Rate of snapshots: a program maps a big file and ends."""
     rows, trace = [], os.path.join(b.top, "trace")
-    files = {"random": os.urandom(MIB), "text": (b"some words of text, over and over %d\n" * 40000)[:MIB], "holes": b""}
-    for kind, block in files.items():
+    words = (b"some words of text, over and over; " * 120)[:4088]
+    for kind in ("random", "text", "holes"):
         path, tiny = os.path.join(b.top, "big"), os.path.join(b.top, "tiny")
         with open(path, "wb") as f:
-            for i in range(SNAPSHOT_MIB if block else 0):
-                f.write(i.to_bytes(8, "little") + bytes(a ^ (i & 0xFF) for a in block[8:4096]) + os.urandom(8) + block[4104:]
-                        if kind == "text" else os.urandom(MIB))
+            for i in range(SNAPSHOT_MIB if kind != "holes" else 0):
+                f.write(os.urandom(MIB) if kind == "random" else
+                        b"".join((i * 256 + n).to_bytes(8, "little") + words for n in range(256)))
             f.truncate(SNAPSHOT_MIB * MIB)
         with open(tiny, "wb") as f:
             f.write(b"x" * 4096)

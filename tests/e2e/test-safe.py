@@ -190,6 +190,20 @@ def as_nobody():
     expect(v.doc["observation"]["active"], "not observed")
 
 
+def setuid_as_nobody():
+    """A setuid program below --user gets no rights: the kernel gives none to a program traced by a user without them."""
+    if os.geteuid() != 0:
+        raise e2e.Skip("needs root")
+    folder = tempdir()
+    os.chmod(folder, 0o777)
+    exe = os.path.join(folder, "ids")
+    shutil.copy(prog("ids"), exe)
+    os.chmod(exe, 0o4755)
+    done = subprocess.run([BPREC, "record", "-q", "--user", "nobody", "-o", os.path.join(folder, "trace"), "--", exe],
+                          capture_output=True, text=True, timeout=e2e.LIMIT, env={**ENV, "HOME": folder}, cwd="/")
+    expect(f"uid {NOBODY} euid {NOBODY} " in done.stdout, f"it prints {done.stdout!r} {done.stderr!r}")
+
+
 def without_privileges():
     """A user without rights records too; the verdict is uncertain, and --require-observation makes it an error."""
     if os.geteuid() != 0:
@@ -223,5 +237,6 @@ r.case("120 flipped bits", flipped)
 r.case("files cut short", cut)
 r.case("check, dump and ps write nothing and stay inside", writes_nothing)
 r.case("--user nobody", as_nobody)
+r.case("a setuid program under --user", setuid_as_nobody)
 r.case("without privileges", without_privileges)
 r.exit()
