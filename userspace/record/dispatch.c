@@ -174,6 +174,8 @@ int dispatch_event(struct recorder *r, const struct rec_event *ev)
 		signals__tick(r, now_ns());
 		err = outside__tick(r, now_ns());
 		if (!err)
+			err = tree__tick(r, now_ns());
+		if (!err)
 			err = writer__flush(r->w, 100000000ull);
 		break;
 	case REV_NONE:

@@ -38,13 +38,20 @@ static bool same(const struct object *o, const struct object_key *k)
 
 static struct object *find_key(struct recorder *r, const struct object_key *k)
 {
-	/* newest first: inode numbers are used again */
-	struct object *found = NULL;
+	struct object *o;
 
-	for (struct object *o = r->objects; o; o = o->hh.next)
-		if (same(o, k))
-			found = o;
-	return found;
+	HASH_FIND(hh_inode, r->by_inode, &k->inode, sizeof(k->inode), o);
+	while (o && !same(o, k))
+		o = o->older;
+	return o;
+}
+
+static void index_inode(struct recorder *r, struct object *o)
+{
+	HASH_FIND(hh_inode, r->by_inode, &o->inode, sizeof(o->inode), o->older);
+	if (o->older)
+		HASH_DELETE(hh_inode, r->by_inode, o->older);
+	HASH_ADD(hh_inode, r->by_inode, inode, sizeof(o->inode), o);
 }
 
 struct object *object__by_kevent(struct recorder *r, const struct kevent *ke)
@@ -114,6 +121,7 @@ int object__get(struct recorder *r, const struct object_key *k, const char *path
 		o->memory = k->fs_magic == TMPFS_MAGIC || k->fs_magic == HUGETLBFS_MAGIC;
 		adopt_fd(r, o, fd, fd_is_dup);
 		HASH_ADD_INT(r->objects, id, o);
+		index_inode(r, o);
 		err = write_object(r, o, k, path, flags);
 	} else {
 		adopt_fd(r, o, fd, fd_is_dup);

@@ -126,10 +126,12 @@ struct object {
 	int32_t writecount, mmap_writable; /* at the last look */
 	struct saved_range *saved;
 	size_t nsaved;
-	uint64_t look_ns;      /* when its contents were saved or compared last */
-	uint64_t next_look_ns; /* not before this */
-	struct fault *faults;  /* outsiders' first stores by page, utlist */
-	UT_hash_handle hh;     /* by id */
+	uint64_t look_ns;	 /* when its contents were saved or compared last */
+	uint64_t next_look_ns;	 /* not before this */
+	struct fault *faults;	 /* outsiders' first stores by page, utlist */
+	struct object *older;	 /* another object with the same inode number */
+	UT_hash_handle hh;	 /* by id */
+	UT_hash_handle hh_inode; /* by inode, the newest of each */
 };
 
 /** An outsider's write fault (or dirtying) of one page, not yet seen as a difference. */
@@ -198,7 +200,8 @@ struct recorder {
 	struct task *tasks;    /* by tid */
 	struct aspace *spaces; /* by id */
 	struct share_group *groups;
-	struct object *objects; /* by id */
+	struct object *objects;	 /* by id */
+	struct object *by_inode; /* by inode */
 	struct change *changes;
 	struct outsider *outsiders;
 	struct exposure *exposures;

@@ -1,4 +1,12 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * scratch.c: a call that may wait writes into an area of its own, mapped into the tracee once per thread.
+ *
+ * At the entry, what the call reads is copied there and its registers point there; at the exit, what it wrote is copied
+ * where the program wanted it, and registers are as they were. A call whose outputs are too long, or go where the program
+ * couldn't store, isn't redirected: the kernel has to find out about bad addresses by itself, and the thread keeps its
+ * group's token.
+ */
 #include "record/scratch.h"
 
 #include <errno.h>

@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdio.h>
 #include <sys/mman.h>
 #include <sys/ptrace.h>
 #include <sys/wait.h>
@@ -18,9 +19,13 @@
 
 #include "record/calls.h"
 #include "record/emit.h"
+#include "record/mapping.h"
 #include "record/outside.h"
 #include "record/sched.h"
 #include "tracee/tracee.h"
+
+/** How long a child waits for its parent's event before it is taken for an orphan. */
+#define ORPHAN_NS 500000000ull
 
 /** Flags of the clone that a thread is in. */
 static uint64_t clone_flags(const struct task *t, int event)
@@ -79,7 +84,7 @@ static int copy_aspace(struct recorder *r, uint32_t from, uint32_t to)
 }
 
 /** Fills in what a child inherits. */
-static int inherit(struct recorder *r, struct task *t, struct task *c, uint64_t flags, int event)
+static int inherit(struct recorder *r, struct task *t, struct task *c, uint64_t flags)
 {
 	struct share_group *g = sched__group(t);
 	int err = 0;
@@ -99,7 +104,6 @@ static int inherit(struct recorder *r, struct task *t, struct task *c, uint64_t 
 		return -ENOMEM;
 	if (!err)
 		sched__join(c, g);
-	(void)event;
 	return err;
 }
 
@@ -132,7 +136,7 @@ int tree__clone(struct recorder *r, struct task *t, int event)
 		c = rtask__new(r, msg);
 	if (!c)
 		return -ENOMEM;
-	err = inherit(r, t, c, flags, event);
+	err = inherit(r, t, c, flags);
 	if (!err)
 		err = announce(r, c, t->tid, how_of(flags, event), flags);
 	if (err)
@@ -146,6 +150,80 @@ int tree__clone(struct recorder *r, struct task *t, int event)
 		sched__ready(r, c);
 	if (t->blocking)
 		sched__run(r);
+	return 0;
+}
+
+/** Thread group of a thread, from /proc; the thread itself if that can't be read. */
+static pid_t thread_group(pid_t tid)
+{
+	char path[64], line[256];
+	pid_t tgid = tid;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", tid);
+	f = fopen(path, "re");
+	while (f && fgets(line, sizeof(line), f))
+		if (sscanf(line, "Tgid: %d", &tgid) == 1)
+			break;
+	if (f)
+		fclose(f);
+	return tgid;
+}
+
+/** A thread that stands in for the parent of one whose own is gone. */
+static struct task *any_parent(struct recorder *r, pid_t tgid)
+{
+	struct task *any = NULL;
+
+	for (struct task *t = r->tasks; t; t = t->hh.next) {
+		if (!t->known)
+			continue;
+		if (t->pid == tgid)
+			return t;
+		if (!any || t->tid == r->root)
+			any = t;
+	}
+	return any;
+}
+
+/** A thread stopped for the first time, and its parent's event never came: the parent was killed in the middle of fork
+ *  (kernel/fork.c wakes the child before ptrace_event_pid, which a dying parent skips). Its memory is written down whole. */
+static int adopt(struct recorder *r, struct task *c)
+{
+	const pid_t tgid = thread_group(c->tid);
+	struct task *p = any_parent(r, tgid);
+	const uint64_t flags = tgid == c->tid ? 0 : CLONE_VM | CLONE_THREAD;
+	const struct ev_unmap all = { 0, 1ull << 47 };
+	int err;
+
+	if (!p)
+		return -ESRCH;
+	err = inherit(r, p, c, flags);
+	if (!err)
+		err = announce(r, c, p->tid, flags ? PROC_THREAD : PROC_CLONE, flags);
+	if (!err)
+		err = emit__note(r, c, NOTE_TEXT, 0, "its parent was killed while it forked");
+	if (!err && !flags)
+		err = emit(r, EV_UNMAP, c, &all, sizeof(all), NULL, 0);
+	if (!err && !flags)
+		err = mapping__whole_space(r, c);
+	if (!err)
+		sched__ready(r, c);
+	return err;
+}
+
+int tree__tick(struct recorder *r, uint64_t now)
+{
+	struct task *t, *tmp;
+	int err;
+
+	HASH_ITER (hh, r->tasks, t, tmp) {
+		if (t->known || !t->stop_seen || now - t->stop_ns < ORPHAN_NS)
+			continue;
+		err = adopt(r, t);
+		if (err && err != -ESRCH)
+			return err;
+	}
 	return 0;
 }
 
