@@ -135,7 +135,7 @@ test-unit: $(UNIT)
 bench:
 	@scripts/deps.sh build bench
 	$(Q)$(MAKE) --no-print-directory $(if $(filter 1,$(V)),,-s) build-tests
-	$(Q)tests/bench/run
+	$(Q)$(as_root) scripts/bench.py
 
 demo:
 	@scripts/deps.sh build demo

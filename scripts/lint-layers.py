@@ -37,7 +37,7 @@ SYSTEM = {
 }
 # Circles of modules that are still there: layer -> size of its largest. Only smaller numbers may be written here; a layer
 # that isn't named has none.
-CIRCLES = {"kern": 2}
+CIRCLES = {}
 
 
 def layers():

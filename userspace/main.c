@@ -24,7 +24,7 @@
  *   cmd/trace.[ch]          opens a trace for commands
  *
  * The recorder
- *   record/record.h         what a recording is asked for
+ *   record/record.h         what commands know of it
  *   record/recording.c      a recording, start to end
  *   record/recorder.h       state of a recording
  *   record/start.[ch]       first events of a trace
@@ -47,12 +47,12 @@
  *   record/outside.[ch]     outside changes, first to last
  *   record/insiders.[ch]    which insiders could see it
  *   record/compare.[ch]     contents against the last snapshot
- *   record/faults.[ch]      first stores of outsiders
- *   record/exposure.[ch]    who could write: the list
- *   record/holders.[ch]     finds who could write
- *   record/sharing.[ch]     what closes share groups
+ *   record/exposure.[ch]    who could write
  *   record/who.[ch]         outsiders by name
- *   record/image.[ch]       what is to be executed
+ *   record/image.[ch]       looks at what is executed
+ *   record/faults.[ch]      pages an outsider may store into
+ *   record/holders.[ch]     who can write an object
+ *   record/sharing.[ch]     what closes share groups
  *
  * One ptraced thread
  *   tracee/tracee.h         one ptraced thread
@@ -70,7 +70,8 @@
  *   tracee/signals.[ch]     signal state handed on
  *
  * The kernel side, loaded and read
- *   kern/kern.[ch]          an observation: open, tree, losses
+ *   kern/kern.h             an observation, its contract
+ *   kern/open.c             begins and ends an observation
  *   kern/state.h            inside of an observation
  *   kern/attach.c           attaches each loaded program
  *   kern/load.c             which hooks this kernel has

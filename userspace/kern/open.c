@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * kern.c: beginning and end of an observation; the tree; losses.
+ * open.c: beginning and end of an observation; the tree; losses.
  *
  * What was opened is closed in any order by kern__close, which takes half-opened observations too. Losses are sums over
  * all processors since the beginning: counters of the programs themselves, and recursion_misses, which the kernel counts
