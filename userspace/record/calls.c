@@ -154,9 +154,8 @@ int calls__entry(struct recorder *r, struct task *t, bool plain)
 	t->idle_ns = t->stop_ns;
 	t->subst_set = false;
 	t->args_known = false;
-	if (!plain || t->held)
+	if (!plain || t->held || t->interrupt_sent || !sched__alone(t))
 		return look(r, t);
-	t->interrupt_sent = false;
 	drop_plan(t);
 	sched__enter_call(r, t, false);
 	return 0;

@@ -72,7 +72,7 @@ static bool is_plain(uint32_t nr)
 {
 	const struct sys_call *c = sys__lookup(nr);
 
-	return c && c->sysclass == SYS_CLASS_PLAIN && !(c->flags & SYS_MAY_BLOCK);
+	return c && c->sysclass == SYS_CLASS_PLAIN;
 }
 
 /** Many objects stay open; the command keeps the limit it was given. */

@@ -14,6 +14,7 @@
 #include <utlist.h>
 
 #include "record/emit.h"
+#include "tracee/tracee.h"
 
 static struct share_group *group__find(struct share_group *g)
 {
@@ -126,14 +127,9 @@ int sched__merge(struct recorder *r, struct share_group *a, struct share_group *
 	return emit(r, EV_GROUP, NULL, &ev, sizeof(ev), NULL, 0);
 }
 
-bool sched__alone(struct recorder *r, struct task *t)
+bool sched__alone(struct task *t)
 {
-	struct share_group *g = sched__group(t);
-
-	for (struct task *o = r->tasks; o; o = o->hh.next)
-		if (o != t && o->state != TASK_DYING && sched__group(o) == g)
-			return false;
-	return true;
+	return sched__group(t)->ntasks == 1;
 }
 
 int sched__split(struct recorder *r, struct task *t)
@@ -141,7 +137,7 @@ int sched__split(struct recorder *r, struct task *t)
 	struct share_group *g = sched__group(t), *n;
 	struct ev_group ev;
 
-	if (t->holds_writer || sched__alone(r, t))
+	if (t->holds_writer || sched__alone(t))
 		return 0;
 	n = sched__new_group(r);
 	if (!n)
@@ -192,8 +188,11 @@ static void run(struct recorder *r, struct share_group *g, struct task *t)
 static void lend(struct recorder *r, struct share_group *g)
 {
 	struct task *t = g->runner;
-	struct ev_syscall_enter ev = { .nr = t->nr };
+	struct ev_syscall_enter ev = { 0 };
 
+	if (!t->args_known) /* it was alone when it entered */
+		t->args_known = tracee__blocked_call(t->pid, t->tid, &t->nr, t->args) == 1;
+	ev.nr = t->nr;
 	if (!t->entered && t->args_known) {
 		for (int i = 0; i < 6; i++)
 			ev.args[i] = t->args[i];

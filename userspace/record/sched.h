@@ -41,8 +41,8 @@ void sched__tick(struct recorder *r, uint64_t now);
 bool sched__waiting(const struct recorder *r);
 /** Continues a stopped thread. `request` is PTRACE_CONT or PTRACE_SYSCALL. Notes times. */
 void sched__continue(struct recorder *r, struct task *t, int request);
-/** Other living threads in its group. */
-bool sched__alone(struct recorder *r, struct task *t);
+/** True if no other thread is in its group. */
+bool sched__alone(struct task *t);
 /** True if an outside change keeps this thread from running. */
 bool sched__held(struct recorder *r, struct task *t);
 

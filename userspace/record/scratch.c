@@ -132,7 +132,7 @@ int scratch__set_up(struct recorder *r, struct task *t, struct regs64 *regs, boo
 	const struct regs64 saved = *regs;
 	int n, err = 0;
 
-	if (sched__alone(r, t))
+	if (sched__alone(t))
 		return 0;
 	t->plan = malloc(sizeof(*t->plan));
 	if (!t->plan)

@@ -20,7 +20,7 @@
 /** SECCOMP_RET_DATA of our filter: what the recorder learns from PTRACE_GETEVENTMSG at PTRACE_EVENT_SECCOMP. */
 enum tracee_seccomp {
 	TRACEE_SECCOMP_PLAIN =
-		1, /* SYS_CLASS_PLAIN and never blocks: no need to read registers at entry */
+		1, /* SYS_CLASS_PLAIN: registers need not be read at entry */
 	TRACEE_SECCOMP_LOOK = 2,
 	/* anything else */ TRACEE_SECCOMP_ARCH = 3 /* not an x86-64 call (int 0x80, x32) */
 };
@@ -33,7 +33,7 @@ struct tracee_launch {
 	uid_t uid;
 	gid_t gid;
 	const char *user; /* name for initgroups(3), NULL if !drop_user */
-	/** True for numbers whose class is plain and which never block; asked once per number below nr_max. */
+	/** True for numbers whose class is plain; asked once per number below nr_max. */
 	bool (*plain)(uint32_t nr);
 	uint32_t nr_max;
 };
