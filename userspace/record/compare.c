@@ -208,9 +208,10 @@ static bool explained(struct recorder *r, const struct object *o, uint64_t page)
 {
 	const struct change *c;
 
-	LL_FOREACH(r->changes, c)
-	if (is_of(&c->ke, o) && covers(c->offset, c->length, c->flags & CHANGE_RANGE_UNKNOWN, page))
-		return true;
+	LL_FOREACH (r->changes, c)
+		if (is_of(&c->ke, o) &&
+		    covers(c->offset, c->length, c->flags & CHANGE_RANGE_UNKNOWN, page))
+			return true;
 	for (size_t i = r->kq_at; i < r->kq_n; i++) {
 		const struct kevent *ke = &r->kq[i];
 
@@ -298,9 +299,9 @@ static bool in_flight(struct recorder *r, const struct object *o)
 {
 	const struct change *c;
 
-	LL_FOREACH(r->changes, c)
-	if (!c->ended && is_of(&c->ke, o))
-		return true;
+	LL_FOREACH (r->changes, c)
+		if (!c->ended && is_of(&c->ke, o))
+			return true;
 	return false;
 }
 

@@ -18,9 +18,9 @@ static struct exposure *find(struct recorder *r, const struct object *o, pid_t p
 {
 	struct exposure *e;
 
-	LL_FOREACH(r->exposures, e)
-	if (e->obj == o && e->pid == pid && e->kind == kind)
-		return e;
+	LL_FOREACH (r->exposures, e)
+		if (e->obj == o && e->pid == pid && e->kind == kind)
+			return e;
 	return NULL;
 }
 
@@ -86,9 +86,9 @@ bool exposure__by_mapping(const struct recorder *r, const struct object *o)
 {
 	const struct exposure *e;
 
-	LL_FOREACH(r->exposures, e)
-	if (e->obj == o && e->kind != EXPOSURE_WRITABLE_DESCRIPTOR)
-		return true;
+	LL_FOREACH (r->exposures, e)
+		if (e->obj == o && e->kind != EXPOSURE_WRITABLE_DESCRIPTOR)
+			return true;
 	return false;
 }
 
@@ -97,8 +97,7 @@ uint32_t exposure__sole_mapper(const struct recorder *r, const struct object *o)
 	const struct exposure *e;
 	uint32_t writer = 0;
 
-	LL_FOREACH(r->exposures, e)
-	{
+	LL_FOREACH (r->exposures, e) {
 		if (e->obj != o || e->kind != EXPOSURE_WRITABLE_MAPPING)
 			continue;
 		if (writer)

@@ -15,9 +15,9 @@ const struct fault *faults__on(const struct object *o, uint64_t page)
 {
 	const struct fault *f;
 
-	LL_FOREACH(o->faults, f)
-	if (page >= f->first && page - f->first < f->n)
-		return f;
+	LL_FOREACH (o->faults, f)
+		if (page >= f->first && page - f->first < f->n)
+			return f;
 	return NULL;
 }
 

@@ -55,8 +55,7 @@ static int end_unseen(struct recorder *r, struct object *o)
 	struct exposure *e, *tmp;
 	int err = 0;
 
-	LL_FOREACH_SAFE(r->exposures, e, tmp)
-	{
+	LL_FOREACH_SAFE (r->exposures, e, tmp) {
 		if (e->obj != o || e->seen)
 			continue;
 		err = compare__object(r, o, true);
@@ -74,9 +73,9 @@ static int sweep(struct recorder *r, struct object *o)
 	struct exposure *e;
 	int err;
 
-	LL_FOREACH(r->exposures, e)
-	if (e->obj == o)
-		e->seen = false;
+	LL_FOREACH (r->exposures, e)
+		if (e->obj == o)
+			e->seen = false;
 	err = kern__holders(r->k, o->key, on_hold, &s);
 	if (err < 0 && err != -ESRCH)
 		return emit__gap(r, GAP_RECORDER_ERROR, CH_UNKNOWN, o->id,
@@ -104,15 +103,24 @@ int holders__look(struct recorder *r, struct object *o)
 	return may_be_written(o) ? sweep(r, o) : end_unseen(r, o);
 }
 
-/** A holder forked: its child holds the same. */
-static int on_fork(struct recorder *r, const struct kevent *ke)
+static bool is_held_by(const struct recorder *r, const struct object *o, pid_t pid)
 {
-	struct exposure *e, *tmp;
+	const struct exposure *e;
+
+	LL_FOREACH (r->exposures, e)
+		if (e->obj == o && e->pid == pid)
+			return true;
+	return false;
+}
+
+/** A holder forked (its child holds the same) or has unmapped something: look again at all it held. */
+static int look_at_all_of(struct recorder *r, const struct kevent *ke)
+{
 	int err = 0;
 
-	LL_FOREACH_SAFE(r->exposures, e, tmp)
-	if (e->pid == (pid_t)ke->tgid && !err)
-		err = holders__look(r, e->obj);
+	for (struct object *o = r->objects; o && !err; o = o->hh.next)
+		if (o->exposed && is_held_by(r, o, ke->tgid))
+			err = holders__look(r, o);
 	return err;
 }
 
@@ -121,8 +129,7 @@ static int on_exit_of(struct recorder *r, const struct kevent *ke)
 	struct exposure *e, *tmp;
 	int err = 0;
 
-	LL_FOREACH_SAFE(r->exposures, e, tmp)
-	{
+	LL_FOREACH_SAFE (r->exposures, e, tmp) {
 		if (e->pid != (pid_t)ke->tgid || err)
 			continue;
 		err = compare__object(r, e->obj, true);
@@ -154,14 +161,13 @@ int holders__event(struct recorder *r, const struct kevent *ke)
 
 	switch (ke->type) {
 	case KEV_FORKED:
-		return ke->flags & KEVF_INSIDER ? 0 : on_fork(r, ke);
+	case KEV_UNMAPPED:
+		return ke->flags & KEVF_INSIDER ? 0 : look_at_all_of(r, ke);
 	case KEV_EXITED:
 		return ke->flags & KEVF_INSIDER ? 0 : on_exit_of(r, ke);
 	}
 	o = object__by_kevent(r, ke);
 	if (!o)
 		return 0; /* watched a moment ago, its mapping is not written down yet: looked at then */
-	if (ke->type == KEV_UNMAPPED)
-		return ke->flags & KEVF_INSIDER ? 0 : holders__look(r, o);
 	return on_new_holder(r, ke, o);
 }

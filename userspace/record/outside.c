@@ -45,9 +45,9 @@ static struct change *find_change(struct recorder *r, const struct kevent *ke)
 {
 	struct change *c;
 
-	LL_FOREACH(r->changes, c)
-	if (c->tid == (pid_t)ke->tid && !c->ended && c->ke.object == ke->object)
-		return c;
+	LL_FOREACH (r->changes, c)
+		if (c->ke.aux == ke->aux && !c->ended && c->ke.object == ke->object)
+			return c;
 	return NULL;
 }
 
@@ -70,7 +70,6 @@ static struct change *new_change(struct recorder *r, const struct kevent *ke)
 	if (!c)
 		return NULL;
 	c->ke = *ke;
-	c->tid = ke->tid;
 	c->channel = ke->channel;
 	c->begin_ns = ke->ns;
 	c->give_up_ns = now_ns() + OUTSIDE_HOLD_NS;
@@ -158,6 +157,19 @@ static int on_remote(struct recorder *r, const struct kevent *ke)
 	return err;
 }
 
+/** A process is gone: what it had begun and never ended is over now (asynchronous writes without a completion). */
+static void end_changes_of(struct recorder *r, const struct kevent *ke)
+{
+	struct change *c;
+
+	LL_FOREACH (r->changes, c) {
+		if (c->ended || c->ke.tgid != ke->tgid)
+			continue;
+		c->ended = true;
+		c->end_ns = ke->ns;
+	}
+}
+
 int outside__event(struct recorder *r, const struct kevent *ke)
 {
 	switch (ke->type) {
@@ -178,6 +190,9 @@ int outside__event(struct recorder *r, const struct kevent *ke)
 		return faults__event(r, ke);
 	case KEV_REMOTE:
 		return on_remote(r, ke);
+	case KEV_EXITED:
+		end_changes_of(r, ke);
+		return holders__event(r, ke);
 	default:
 		return holders__event(r, ke);
 	}
@@ -232,8 +247,7 @@ int outside__progress(struct recorder *r)
 	bool released = false;
 	int n;
 
-	LL_FOREACH_SAFE(r->changes, c, tmp)
-	{
+	LL_FOREACH_SAFE (r->changes, c, tmp) {
 		n = advance(r, c);
 		if (n < 0)
 			return n;
@@ -254,8 +268,7 @@ bool outside__holds(struct recorder *r, const struct task *t)
 	struct change *c;
 	uint64_t first, n;
 
-	LL_FOREACH(r->changes, c)
-	{
+	LL_FOREACH (r->changes, c) {
 		const struct object *o = object__by_kevent(r, &c->ke);
 
 		if (!o || now > c->give_up_ns)
@@ -299,8 +312,7 @@ static int mark_in_flight(struct recorder *r, struct task *t, struct object *o)
 	uint64_t first, n;
 	int err = 0;
 
-	LL_FOREACH_SAFE(r->changes, c, tmp)
-	{
+	LL_FOREACH_SAFE (r->changes, c, tmp) {
 		if (err || c->ke.inode != o->inode || c->ke.dev != o->dev)
 			continue;
 		pages_of(c, &first, &n);
@@ -362,8 +374,7 @@ int outside__finish(struct recorder *r)
 	struct change *c, *tmp;
 	int err = 0;
 
-	LL_FOREACH_SAFE(r->changes, c, tmp)
-	{
+	LL_FOREACH_SAFE (r->changes, c, tmp) {
 		LL_DELETE(r->changes, c);
 		free(c);
 	}

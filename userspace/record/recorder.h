@@ -147,8 +147,7 @@ struct fault {
 struct change {
 	struct kevent ke;		 /* the event it began with: identity of the object */
 	uint32_t writer, channel, flags; /* flags: enum change_flags */
-	pid_t tid;
-	bool ended, waiting; /* waiting: insiders were asked to stop */
+	bool ended, waiting;		 /* waiting: insiders were asked to stop */
 	uint64_t begin_ns, end_ns, give_up_ns;
 	uint64_t offset, length;
 	struct change *next;

@@ -97,9 +97,9 @@ uint32_t who__id(struct recorder *r, pid_t pid, pid_t tid, uint32_t uid, uint64_
 
 	if (pid <= 0)
 		return 0;
-	LL_FOREACH(r->outsiders, o)
-	if (o->pid == pid && o->start_ns == start_ns && !strncmp(o->comm, comm, 15))
-		return o->id;
+	LL_FOREACH (r->outsiders, o)
+		if (o->pid == pid && o->start_ns == start_ns && !strncmp(o->comm, comm, 15))
+			return o->id;
 	o = calloc(1, sizeof(*o));
 	if (!o)
 		return 0;
