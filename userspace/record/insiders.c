@@ -38,20 +38,20 @@ static void addresses(const struct model_vma *v, uint64_t first, uint64_t n, uin
 	*hi = v->addr + (end - vfirst) * BPREC_PAGE_SIZE;
 }
 
-/** Can the call that the thread is in, or has just left, reach [lo, hi)? */
+/** Arguments of the call that the thread is in, or has just left: known from its entry or exit stop, or because it is blocked
+ *  in it now. */
+static bool knows_call(struct task *t)
+{
+	if (!t->args_known && t->state == TASK_IN_CALL)
+		t->args_known = tracee__blocked_call(t->pid, t->tid, &t->nr, t->args) == 1;
+	return t->args_known;
+}
+
+/** Can that call reach [lo, hi)? */
 static bool call_touches(struct task *t, uint64_t lo, uint64_t hi)
 {
-	struct sys_invocation in;
-	int blocked = 1;
+	const struct sys_invocation in = outputs__invocation(t, 0);
 
-	if (!t->args_known && t->state == TASK_IN_CALL) {
-		blocked = tracee__blocked_call(t->pid, t->tid, &t->nr, t->args);
-		if (blocked == 1)
-			t->args_known = true;
-	}
-	if (blocked != 1 || !t->args_known)
-		return true;
-	in = outputs__invocation(t, 0);
 	return sys__may_touch(&in, lo, hi);
 }
 
@@ -62,15 +62,16 @@ enum insider_state insiders__state(struct task *t, uint64_t lo, uint64_t hi, uin
 		*ret_idle = ~0ull;
 		return INSIDER_RUNNING;
 	case TASK_IN_CALL:
-		if (call_touches(t, lo, hi)) {
-			*ret_idle = ~0ull;
+		*ret_idle = ~0ull;
+		if (!knows_call(t))
+			return INSIDER_RUNNING;
+		if (call_touches(t, lo, hi))
 			return INSIDER_CALL_TOUCHES;
-		}
 		*ret_idle = t->idle_ns;
 		return INSIDER_IN_CALL;
 	case TASK_STOPPED:
 		*ret_idle = t->idle_ns;
-		if (t->stop == STOP_EXIT && call_touches(t, lo, hi))
+		if (t->stop == STOP_EXIT && (!knows_call(t) || call_touches(t, lo, hi)))
 			*ret_idle = t->stop_ns;
 		return INSIDER_STOPPED;
 	case TASK_NEW:
@@ -118,6 +119,8 @@ static int stop_running(void *ctx, const struct model_space *s, const struct mod
 		if (t->space == s->id && t->state == TASK_RUNNING) {
 			sched__interrupt(t, false);
 			l->quiet = false;
+		} else if (t->space == s->id && t->state == TASK_IN_CALL && !knows_call(t)) {
+			l->quiet = false; /* it will block or come to its exit stop in a moment */
 		}
 	return 0;
 }

@@ -12,7 +12,7 @@
  *  number; threads beyond that are left out, and *ret_all_idle tells of all of them. */
 size_t insiders__facts(struct recorder *r, const struct object *o, uint64_t first, uint64_t n,
 		       struct change_insider *out);
-/** Interrupts those that run user code. True: none does (they are stopped, or inside calls). */
+/** Interrupts those that run user code. True: none does (they are stopped, or inside calls whose arguments are known). */
 bool insiders__quiet(struct recorder *r, const struct object *o, uint64_t first, uint64_t n);
 /** Does this thread's address space show one of the pages? */
 bool insiders__maps(struct recorder *r, const struct task *t, uint32_t object, uint64_t first,

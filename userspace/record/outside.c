@@ -235,7 +235,7 @@ static int advance(struct recorder *r, struct change *c)
 		o->stale = true;
 		return 1;
 	}
-	if (!insiders__quiet(r, o, first, n))
+	if (!insiders__quiet(r, o, first, n) && now_ns() < c->give_up_ns)
 		return 0;
 	err = write_down(r, c, o);
 	return err ? err : 1;

@@ -19,8 +19,7 @@
 
 /** SECCOMP_RET_DATA of our filter: what the recorder learns from PTRACE_GETEVENTMSG at PTRACE_EVENT_SECCOMP. */
 enum tracee_seccomp {
-	TRACEE_SECCOMP_PLAIN =
-		1, /* SYS_CLASS_PLAIN: registers need not be read at entry */
+	TRACEE_SECCOMP_PLAIN = 1, /* SYS_CLASS_PLAIN: registers need not be read at entry */
 	TRACEE_SECCOMP_LOOK = 2,
 	/* anything else */ TRACEE_SECCOMP_ARCH = 3 /* not an x86-64 call (int 0x80, x32) */
 };
