@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * lateout.c: one thread is blocked in read(0, buf, 8), another one looks at buf all the time (with sched_yield between)
- * and says "seen K" when the bytes are there. In the trace no "seen" may come before the read that brought the bytes.
+ * lateout.c: the first thread is blocked in read(0, buf, 8), a second one looks at buf all the time, with a sched_yield after
+ * each 1,000,000 looks. It says "seen K first" if the bytes were there at its first look after a call, "seen K between" if they
+ * came while it was looking, without a call in between: that can't be replayed unless it was stopped there and the place noted.
  */
 #include <pthread.h>
 #include <sched.h>
@@ -12,15 +13,27 @@
 static volatile char buf[8];
 static volatile int round_no, ended;
 
-static void *reader(void *arg)
+static void *looker(void *arg)
 {
-	for (int i = 0;; i++) {
-		while (round_no != i)
-			sched_yield();
-		if (read(0, (void *)buf, sizeof(buf)) != (ssize_t)sizeof(buf))
-			break;
+	char line[32];
+	int looks = 0;
+
+	while (!ended) {
+		if (!buf[7]) {
+			if (++looks == 1000000) {
+				sched_yield();
+				looks = 0;
+			}
+			continue;
+		}
+		int n = snprintf(line, sizeof(line), "seen %d %s\n", round_no,
+				 looks ? "between" : "first");
+		if (write(1, line, (size_t)n) != n)
+			_exit(1);
+		memset((void *)buf, 0, sizeof(buf));
+		looks = 0;
+		round_no++;
 	}
-	ended = 1;
 	return arg;
 }
 
@@ -30,19 +43,15 @@ int main(void)
 	char line[32];
 
 	int n = snprintf(line, sizeof(line), "ready %d\n", getpid());
-	if (write(1, line, (size_t)n) != n || pthread_create(&t, NULL, reader, NULL))
+	if (write(1, line, (size_t)n) != n || pthread_create(&t, NULL, looker, NULL))
 		return 1;
-	while (!ended) {
-		if (!buf[7]) {
+	for (int i = 0;; i++) {
+		while (round_no != i)
 			sched_yield();
-			continue;
-		}
-		n = snprintf(line, sizeof(line), "seen %d\n", round_no);
-		if (write(1, line, (size_t)n) != n)
-			return 1;
-		memset((void *)buf, 0, sizeof(buf));
-		round_no++;
+		if (read(0, (void *)buf, sizeof(buf)) != (ssize_t)sizeof(buf))
+			break;
 	}
+	ended = 1;
 	pthread_join(t, NULL);
 	return 0;
 }
