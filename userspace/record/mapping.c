@@ -86,21 +86,23 @@ static bool starts(const char *s, const char *prefix)
 	return !strncmp(s, prefix, strlen(prefix));
 }
 
-/** Flags of an object by the path that /proc shows. */
-static uint32_t object_flags(const char *path, int fd)
+/** Neither a file nor a block device: its memory is a device's, or the kernel writes it by itself (rings, maps). */
+static bool is_device(const char *link)
 {
 	struct stat st;
 
-	if (fd >= 0 && !fstat(fd, &st) && !S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode))
-		return OBJECT_DEVICE;
-	if (fd < 0 && starts(path, "/dev/") && !starts(path, "/dev/shm/") &&
-	    !starts(path, "/dev/zero"))
-		return OBJECT_DEVICE;
-	if (fd < 0 && starts(path, "anon_inode:"))
-		return OBJECT_DEVICE;
+	return !stat(link, &st) && !S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode);
+}
+
+/** Flags of an object by the path that /proc shows; link: a link of /proc that leads to it. */
+static uint32_t object_flags(const char *path, const char *link)
+{
 	if (starts(path, "/memfd:") || starts(path, "/SYSV") || starts(path, "/dev/zero"))
 		return OBJECT_ANON_SHM;
-	return 0;
+	if (starts(path, "socket:") || starts(path, "anon_inode:") ||
+	    (starts(path, "/dev/") && !starts(path, "/dev/shm/") && access(link, F_OK)))
+		return OBJECT_DEVICE; /* links of map_files can't be followed without privileges */
+	return is_device(link) ? OBJECT_DEVICE : 0;
 }
 
 static enum map_kind kind_of(const char *path, bool object)
@@ -182,9 +184,13 @@ static int write_object_map(struct walk *w, const struct tracee_map *m, const st
 {
 	const struct object_key key = key_of(h, m);
 	int fd = tracee__open_map(w->t->pid, m);
-	const uint32_t flags = object_flags(m->path, fd);
+	char link[96];
 	struct object *o;
+	uint32_t flags;
 	int err;
+
+	snprintf(link, sizeof(link), "/proc/%d/map_files/%lx-%lx", w->t->pid, m->start, m->end);
+	flags = object_flags(m->path, link);
 
 	if (flags & OBJECT_DEVICE && fd >= 0) {
 		close(fd);
@@ -343,7 +349,7 @@ static int map_descriptor(struct recorder *r, struct task *t, uint64_t addr, uin
 			return mapping__at(r, t, addr);
 		key_from_fd(fd, &key);
 	}
-	flags = object_flags(path, fd);
+	flags = object_flags(path, link);
 	err = object__get(r, &key, path, flags, fd < 0 ? -1 : fd, dup, &o);
 	if (err)
 		return err;

@@ -102,6 +102,8 @@ static int run_child(const struct tracee_launch *l, struct sock_filter *insns, s
 {
 	int go, persona;
 
+	close(p->go[1]); /* so that the parent's death ends the waiting */
+	close(p->report[0]);
 	prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
 	write_int(p->report[1], 0);
 	if (read_int(p->go[0], &go) < 0)
