@@ -1,0 +1,142 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+# timeout 200
+"""Sound, rules 6, 9 and 12 of the design: cases that tests/mutants showed to be missing. Each says how it would go unnoticed."""
+import os
+import sys
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [os.path.join(HERE, "..", "lib"), os.path.join(HERE, "..", "bpf")]
+import e2e  # noqa: E402
+import kern  # noqa: E402
+import mounts  # noqa: E402
+import tracefile  # noqa: E402
+from e2e import PAGE, Insider, Outsider, Peer, Report, Skip, expect, expect_verdict, need_root, prog  # noqa: E402
+from matrix import covers  # noqa: E402
+
+LONG = 2 << 20  # bytes of the read of longout
+
+
+def fresh(place, name, pages=1):
+    """A file of some pages."""
+    place.create(name, bytes(pages * PAGE))
+    return os.path.join(place.real, name)
+
+
+def long_outputs():
+    """Rule 6: an output too long for the scratch area goes where the program said, so nobody else of its group may run: a
+    syscall-enter event would mean that the thread gave the token away while the kernel could store to its memory."""
+    rounds = 20
+    insider = Insider([prog("longout")])
+    for i in range(rounds):
+        insider.proc.stdin.write(b"x")
+        insider.proc.stdin.flush()
+        expect(insider.hear() == f"seen {i}", "not seen")
+    expect_verdict(insider.finish(), "clean")
+    trace = tracefile.Trace(insider.trace)
+    reads = sum(1 for e in trace.of("syscall") if e.syscall()[0] == 0 and e.syscall()[2][2] == LONG and e.syscall()[3] == 1)
+    expect(reads == rounds, f"{reads} reads in the trace, expected {rounds}")
+    lent = sum(1 for e in trace.of("syscall-enter") if e.unpack("II6Q")[0] == 0 and e.unpack("II6Q")[4] == LONG)
+    expect(not lent, f"others ran during {lent} of {rounds} reads that store straight to memory they share")
+
+
+def exposed_file(place, name):
+    """A file, and an outsider that maps it and has touched its page: later stores cause no event on tmpfs."""
+    path, outsider = fresh(place, name), Outsider()
+    outsider.ask(f"mapread {path}")
+    outsider.do("store", path, 0, 1, 1)
+    return path, outsider
+
+
+def missed(v, paths):
+    """Those of the paths for which no store to [10, 15) is told."""
+    return [os.path.basename(p) for p in paths if not any(c["channel"] == "mmap-store" and covers(c, 10, 15) for c in v.of(p))]
+
+
+def before_unmap(place):
+    """Rule 9: the look that is taken now and then (record/compare.c) finds a store a moment later. Only the one at the unmap
+    finds all of those that come right before it."""
+    insider, files = Insider(), [exposed_file(place, f"unmap{i}") for i in range(8)]
+    for path, outsider in files:
+        m = insider.map(path)
+        insider.blocked()
+        outsider.do("store", path, 10, 5, 99)
+        insider.ask(f"unmap {m}")
+    v = insider.finish()
+    lost = missed(v, [path for path, _ in files])
+    expect(not lost, f"stores were missed: {lost}: {v.brief()}")
+
+
+def before_end(place):
+    """Rule 9: the same at the end of the insider."""
+    lost = []
+    for i in range(8):
+        path, outsider = exposed_file(place, f"end{i}")
+        insider = Insider()
+        insider.map(path)
+        insider.blocked()
+        outsider.do("store", path, 10, 5, 99)
+        lost += missed(insider.finish(), [path])
+    expect(not lost, f"stores were missed: {lost}")
+
+
+def no_exposure(place):
+    """Rule 9: objects in memory are compared always. Here nobody outside maps the file or has it open, and yet the kernel
+    stores to it for somebody: counters, lists of holders and faults show nothing."""
+    path = fresh(place, "pinned")
+    outsider = Peer([prog("pinned"), path])
+    if (answer := outsider.hear()).startswith("skip"):
+        raise Skip(answer[5:])
+    insider = Insider()
+    m = insider.map(path)
+    before = insider.hash(m, 0)
+    insider.blocked()
+    expect(outsider.ask("77") == "done", "not done")
+    expect(insider.hash(m, 0) != before, "the test is wrong: the insider sees no change")
+    v = insider.finish()
+    expect(v.verdict in ("divergent", "uncertain"), f"too good: {v.brief()}")
+    expect(any(covers(c, 0, 1) for c in v.of(path)), f"no change of {path}: {v.brief()}")
+
+
+def key_used_again(place):
+    """Rule 12, in the kernel: an object stays in the table of those watched until the recorder says otherwise. Its structure
+    is soon that of a file which nobody watches, and whose changes are not to be told."""
+    driver = kern.Driver()
+    insider, outsider = kern.Insider(driver), Outsider()
+    watched, wrong, again = set(), [], 0
+    for i in range(40):
+        old = fresh(place, f"old{i}")
+        driver.command("drain")
+        number = insider.ask("map", old, "shared", 0, PAGE, "notouch").split()[1]
+        watched |= {e["object"] for e in driver.drain(type="watch", tgid=insider.pid)}
+        insider.ask("unmap", number)
+        os.unlink(old)
+        files = [fresh(place, f"new{i}-{n}") for n in range(4)]
+        driver.command("drain")
+        for path in files:
+            outsider.do("pwrite64", path, 0, 10, 50)
+        wrong += [e["inode"] for e in driver.drain(tgid=outsider.pid) if e["type"] in ("begin", "end")]
+        for path in files:
+            mapped = insider.ask("map", path, "shared", 0, PAGE, "notouch").split()[1]
+            again += driver.drain(type="watch", tgid=insider.pid)[-1]["object"] in watched
+            insider.ask("unmap", mapped)
+            os.unlink(path)
+    insider.end()
+    driver.end()
+    expect(again, "the test is wrong: no structure was used again")
+    expect(not wrong, f"told of files that nobody watches: inodes {sorted(set(wrong))}")
+
+
+def main():
+    need_root()
+    r = Report()
+    place = mounts.tmpfs()
+    r.case("rule 6: outputs too long for the scratch area hold the group", long_outputs)
+    r.case("rule 9: stores right before each unmap", before_unmap, place)
+    r.case("rule 9: stores right before the end", before_end, place)
+    r.case("rule 9: a store in memory that no exposure shows", no_exposure, place)
+    r.case("rule 12: a structure that is used again for another file", key_used_again, place)
+    r.exit()
+
+
+main()
