@@ -17,9 +17,9 @@ from transparent import ENV, same  # noqa: E402
 CTRL_C, CTRL_Z, CTRL_BACKSLASH = "\x03", "\x1a", "\x1c"
 SET_M = """set -m
 sleep 100 & jobs -r | sed 's/[0-9]\\{3,\\}/PID/'
-kill -STOP %1; wait %1; echo "stopped: $?"
+kill -STOP %1; wait %1 2> /dev/null; echo "stopped: $?"
 kill -CONT %1; kill %1; wait %1; echo "ended: $?"
-(kill -TSTP $BASHPID; echo continued) & wait %%; echo "tstp: $?"; fg %% > /dev/null; echo "fg: $?"
+(kill -TSTP $BASHPID; echo continued) & wait %% 2> /dev/null; echo "tstp: $?"; fg %% > /dev/null; echo "fg: $?"
 """
 
 
