@@ -34,7 +34,7 @@ TABLE = [
     (3, "calls-interrupted", STOPS, "no wait returns early", "changed what its calls return.* EINTR"),
     (3, "calls-never-touch", STOPS, "blocked in a write", "too good, the call touches the page"),
     (3, "calls-never-touch", STOPS, "blocked in a read", "too good, the call touches the page"),
-    (4, "copied-is-own", STOPS, "copied after the change", "expected divergent|too good"),
+    (4, "copied-is-own", MORE, "copied while the write is in flight", "too good"),
     (5, "insider-writes-ignored", OBJECTS, "rule 5: writes by insiders to a mapped file, tmpfs", "is no object-write event|expected clean: verdict divergent"),
     (6, "no-scratch", STOPS, "outputs of a blocked call", "before the read that brought the bytes"),
     (6, "group-not-held", MORE, "outputs too long", "others ran during"),
