@@ -43,6 +43,7 @@ enum {
 	NR_PWRITEV2 = 379,
 	NR_PKEY_MPROTECT = 380,
 	NR_SHMAT = 397,
+	NR_OPEN_BY_HANDLE_AT = 342,
 	NR_OPENAT2 = 437,
 };
 
@@ -122,7 +123,7 @@ static __always_inline int compat_write(__u32 nr, struct args32 *p)
 /* Calls of the open family; openat2 has its flags in memory. */
 static __always_inline int compat_open(__u32 nr, struct args32 *p)
 {
-	__u64 flags = nr == NR_OPEN ? p->a[1] : nr == NR_OPENAT ? p->a[2] : O_TRUNC;
+	__u64 flags = nr == NR_OPEN ? p->a[1] : nr == NR_CREAT ? O_TRUNC : p->a[2];
 
 	if (nr == NR_OPENAT2)
 		bpf_probe_read_user(&flags, sizeof(flags), (void *)(__u64)p->a[2]);
@@ -194,6 +195,7 @@ static __always_inline int compat_call(__u32 nr, struct args32 *p)
 	case NR_CREAT:
 	case NR_OPENAT:
 	case NR_OPENAT2:
+	case NR_OPEN_BY_HANDLE_AT:
 		return compat_open(nr, p);
 	default:
 		return compat_other(nr, p);
@@ -222,7 +224,8 @@ int BPF_PROG(compat_exit, struct pt_regs *regs, long ret)
 	if (!in_compat_call())
 		return 0;
 	__u32 nr = regs->orig_ax;
-	if (nr == NR_OPEN || nr == NR_CREAT || nr == NR_OPENAT || nr == NR_OPENAT2)
+	if (nr == NR_OPEN || nr == NR_CREAT || nr == NR_OPENAT || nr == NR_OPENAT2 ||
+	    nr == NR_OPEN_BY_HANDLE_AT)
 		return open_over(ret);
 	if (nr == NR_SHMAT && (ret >= 0 || ret <= -4096))
 		return remapped((__u32)ret, true, KHOOK_compat_exit);

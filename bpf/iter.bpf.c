@@ -118,15 +118,19 @@ int iter_hold_vma(struct bpf_iter__task_vma *ctx)
 	if (!task || !vma)
 		return 0;
 	m.flags = BPF_CORE_READ(vma, vm_flags);
-	if (!mapping_exposes(&m))
+	struct file *file = BPF_CORE_READ(vma, vm_file);
+	bool writable = BPF_CORE_READ(file, f_mode) & FMODE_WRITE;
+	if (!mapping_exposes(&m) && !writable)
 		return 0;
-	m.object = (__u64)BPF_CORE_READ(vma, vm_file, f_mapping);
+	m.object = (__u64)BPF_CORE_READ(file, f_mapping);
 	if (!hold_wanted(m.object))
 		return 0;
+	h->file = writable ? as_number(file) : 0;
 	hold_task(h, task);
 	hold_object(h, m.object);
 	hold_vma(h, vma);
-	hold_note(h->tgid, HOLDS_MAP, KHOOK_iter_hold_vma);
+	if (mapping_exposes(&m))
+		hold_note(h->tgid, HOLDS_MAP, KHOOK_iter_hold_vma);
 	bpf_seq_write(ctx->meta->seq, h, sizeof(*h));
 	return 0;
 }
@@ -148,6 +152,7 @@ int iter_hold_file(struct bpf_iter__task_file *ctx)
 	if (!hold_wanted(object))
 		return 0;
 	h->fd = ctx->fd;
+	h->file = as_number(file);
 	hold_task(h, task);
 	hold_object(h, object);
 	hold_note(h->tgid, HOLDS_FD, KHOOK_iter_hold_file);

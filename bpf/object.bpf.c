@@ -53,7 +53,8 @@ __noinline __u64 file_object(__u64 file_addr)
 	return (__u64)BPF_CORE_READ(file, f_mapping);
 }
 
-/* The insider whose memory a file of procfs is, 0 if it isn't /proc/PID/mem or PID is none. */
+/* The thread whose memory a file of procfs is, 0 if it isn't /proc/PID/mem or /proc/PID/task/TID/mem. Not asked of the
+ * tree, which doesn't know threads: the recorder does. The caller's own is none. */
 static __always_inline __u32 mem_owner(struct file *file, struct inode *inode)
 {
 	char name[4] = {};
@@ -65,7 +66,7 @@ static __always_inline __u32 mem_owner(struct file *file, struct inode *inode)
 	struct proc_inode *proc =
 		(void *)inode - bpf_core_field_offset(struct proc_inode, vfs_inode);
 	__u32 pid = BPF_CORE_READ(proc, pid, numbers[0].nr);
-	return bpf_map_lookup_elem(&tree, &pid) ? pid : 0;
+	return pid != bpf_get_current_pid_tgid() >> 32 ? pid : 0;
 }
 
 /* The order of the tests is that of their cost: this runs for every write on the machine. */
@@ -75,6 +76,7 @@ __noinline int fd_target(__u32 fd, struct target *ret)
 
 	if (!ret || !file)
 		return TARGET_NONE;
+	ret->file = (__u64)file;
 	__u64 object = (__u64)BPF_CORE_READ(file, f_mapping);
 	if (!watch_find(object)) {
 		struct inode *inode = BPF_CORE_READ(file, f_inode);
@@ -91,7 +93,6 @@ __noinline int fd_target(__u32 fd, struct target *ret)
 	}
 	if (!(BPF_CORE_READ(file, f_mode) & FMODE_WRITE))
 		return TARGET_NONE;
-	ret->file = (__u64)file;
 	ret->object = object;
 	ret->f_flags = BPF_CORE_READ(file, f_flags);
 	return TARGET_WATCHED;

@@ -235,11 +235,11 @@ struct target {
 	__u64 file;   /* address of the struct file */
 	__u64 object; /* TARGET_WATCHED */
 	__u32 f_flags;
-	__u32 pid; /* TARGET_MEM: tgid of the insider */
+	__u32 pid; /* TARGET_MEM: the thread whose memory it is */
 };
 enum { TARGET_NONE, TARGET_WATCHED, TARGET_MEM };
 /** Looks at a descriptor of the current task that was opened for writing. TARGET_WATCHED: it is of a watched object;
- *  TARGET_MEM: /proc/PID/mem of an insider (and the current task is an outsider); TARGET_NONE: else. */
+ *  TARGET_MEM: /proc/PID/mem of another process (and the current task is an outsider); TARGET_NONE: else. */
 int fd_target(__u32 fd, struct target *ret);
 /** Enters an object as watched. 1: new, 0: was watched already, -1: it can't be entered. */
 int watch_enter(__u64 object, __u32 hook);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * other.bpf.c: the less common calls: clone and dedupe ioctls, MADV_REMOVE, Linux AIO, process_vm_writev.
+ * other.bpf.c: the less common calls: clone, dedupe and space ioctls, MADV_REMOVE, Linux AIO, process_vm_writev.
  *
  * A call that changes several objects has a flight for each; slot 0 comes first and is there if any is. Not looked at:
  * ioctls that swap extents (EXT4_IOC_MOVE_EXT, XFS exchange-range).
@@ -15,6 +15,15 @@
 #define MADV_REMOVE	 9
 #define IOCB_CMD_PWRITE	 1
 #define IOCB_CMD_PWRITEV 8
+
+/* fallocate by ioctl: FS_IOC_UNRESVSP, FS_IOC_UNRESVSP64, FS_IOC_ZERO_RANGE of <linux/falloc.h>; those of a 32-bit caller
+ * have a packed structure. RESVSP changes no byte and no size. */
+#define FS_IOC_UNRESVSP	     0x40305829
+#define FS_IOC_UNRESVSP64    0x4030582b
+#define FS_IOC_ZERO_RANGE    0x40305839
+#define FS_IOC_UNRESVSP_32   0x402c5829
+#define FS_IOC_UNRESVSP64_32 0x402c582b
+#define FS_IOC_ZERO_RANGE_32 0x402c5839
 
 /** struct file_clone_range of <linux/fs.h>. */
 struct clone_range {
@@ -97,6 +106,20 @@ static __noinline int dedupe(__u64 arg)
 	return 0;
 }
 
+/* A hole, or zeros; `at` is where l_start and l_len are in struct space_resv. */
+static __noinline int space_range(__u32 fd, __u64 arg, __u32 at)
+{
+	struct flight f = { .n = { .channel = CH_FALLOCATE, .hook = KHOOK_enter_ioctl } };
+	__u64 range[2] = {};
+	__s16 whence = -1;
+
+	bpf_probe_read_user(&whence, sizeof(whence), (void *)(arg + 2));
+	bpf_probe_read_user(range, sizeof(range), (void *)(arg + at));
+	f.n.offset = whence ? 0 : range[0];
+	f.n.length = whence ? TO_END : range[1];
+	return part(fd, &f, 0);
+}
+
 __noinline int ioctl_begin(__u32 fd, __u32 cmd, __u64 arg)
 {
 	struct flight f = { .n = { .channel = CH_CLONE, .hook = KHOOK_enter_ioctl } };
@@ -105,6 +128,10 @@ __noinline int ioctl_begin(__u32 fd, __u32 cmd, __u64 arg)
 		return clone_range(fd, arg);
 	if (cmd == FIDEDUPERANGE)
 		return dedupe(arg);
+	if (cmd == FS_IOC_UNRESVSP || cmd == FS_IOC_UNRESVSP64 || cmd == FS_IOC_ZERO_RANGE)
+		return space_range(fd, arg, 8);
+	if (cmd == FS_IOC_UNRESVSP_32 || cmd == FS_IOC_UNRESVSP64_32 || cmd == FS_IOC_ZERO_RANGE_32)
+		return space_range(fd, arg, 4);
 	if (cmd != FICLONE)
 		return 0;
 	f.n.length = TO_END;
@@ -173,12 +200,13 @@ SYS_ENTER(io_submit)
 	return aio_begin(ctx->args[2], ctx->args[1], 8);
 }
 
-/* An outsider writes the memory of an insider. The pid is taken as one of the initial namespace; a thread's id other than
- * its process's isn't recognised. */
+/* An outsider may write the memory of an insider. The number may be that of any thread, which the tree doesn't know: the
+ * recorder does, so whatever isn't the caller's own is told. It is taken as one of the initial namespace. */
 static __always_inline bool remote_target(__u32 pid)
 {
-	return bpf_map_lookup_elem(&tree, &pid) && !is_insider() &&
-	       bpf_get_current_pid_tgid() >> 32 != own_tgid;
+	__u32 tgid = bpf_get_current_pid_tgid() >> 32;
+
+	return pid != tgid && tgid != own_tgid && !is_insider();
 }
 
 SYS_ENTER(process_vm_writev)
@@ -192,6 +220,8 @@ SYS_ENTER(process_vm_writev)
 
 	if (!remote_target(n.aux))
 		return 0;
+	if (ctx->args[4] > PARTS_MAX && bpf_map_lookup_elem(&tree, &n.aux))
+		loss(n.hook, LOSS_READ_FAILED);
 	for (__u32 i = 0; i < PARTS_MAX && i < ctx->args[4]; i++) {
 		__u64 pair[2] = {};
 		__u64 at = ctx->args[3] + i * sizeof(pair);

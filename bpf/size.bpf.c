@@ -139,6 +139,11 @@ SYS_ENTER(openat2)
 	return open_begin(flags, KHOOK_enter_openat2);
 }
 
+SYS_ENTER(open_by_handle_at)
+{
+	return open_begin(ctx->args[2], KHOOK_enter_open_by_handle_at);
+}
+
 SYS_ENTER(creat)
 {
 	return open_begin(O_TRUNC, KHOOK_enter_creat);
@@ -146,14 +151,13 @@ SYS_ENTER(creat)
 
 __noinline int open_end(struct flight *f, __s64 ret)
 {
-	struct target t = {};
+	/* not fd_target: O_RDONLY | O_TRUNC truncates too (seen on tmpfs and ext4, 6.18) */
+	__u64 object = f && ret >= 0 ? file_object(fd_file(ret)) : 0;
+	struct watch *w = watch_find(object);
 
-	if (!f || ret < 0 || fd_target(ret, &t) != TARGET_WATCHED)
+	if (!f || !w || (!w->size && !object_size(object)))
 		return 0;
-	struct watch *w = watch_find(t.object);
-	if (!w || (!w->size && !object_size(t.object)))
-		return 0;
-	f->n.object = t.object;
+	f->n.object = object;
 	f->n.offset = 0;
 	f->n.length = TO_END;
 	f->n.channel = CH_OPEN_TRUNC;

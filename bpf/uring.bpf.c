@@ -138,14 +138,17 @@ static __noinline int complete_open(struct flight *f, __s64 res)
 {
 	struct target t = {};
 
-	if (res < 0 || fd_target(res, &t) != TARGET_WATCHED)
+	if (res < 0)
+		return 0;
+	__u64 object = file_object(fd_file(res));
+	struct watch *w = watch_find(object);
+	if (w && w->size && !object_size(object))
+		open_end(f, res);
+	if (fd_target(res, &t) != TARGET_WATCHED)
 		return 0;
 	struct note n = { .type = KEV_OPENED, .object = t.object, .aux = res };
 	n.hook = KHOOK_uring_complete;
 	holder_add(HOLDS_FD, n.hook);
-	struct watch *w = watch_find(t.object);
-	if (w && w->size && !object_size(t.object))
-		open_end(f, res);
 	return emit(&n);
 }
 

@@ -44,7 +44,8 @@ enum kevent_type {
 	/* A clean page of a watched object became dirty by a task that is no insider, and no call known to us explains it.
 	 * offset, length: the folio. */
 	KEV_DIRTY = 10,
-	/* Memory of an insider is changed from outside; aux: insider's pid; offset, length: addresses. */
+	/* Memory of another process is changed by an outsider; aux: a thread's id, which may be an insider's; offset, length:
+	 * addresses. */
 	KEV_REMOTE = 11,
 	/* An insider maps a file, and the object could not be entered as watched. */
 	KEV_WATCH_FAILED = 12,
@@ -92,6 +93,7 @@ _Static_assert(sizeof(struct kevent) == 200, "kevent");
 struct khold {
 	__u32 tgid, uid;
 	__u64 object; /* address of the address_space */
+	__u64 file;   /* address of the struct file, if it was opened for writing, else 0 */
 	__u64 inode;
 	__u32 dev, generation;
 	__u64 start, end; /* addresses of the mapping; 0: it is a descriptor */
@@ -106,6 +108,6 @@ struct khold {
 	char comm[16];
 	char exe[64];
 };
-_Static_assert(sizeof(struct khold) == 184, "khold");
+_Static_assert(sizeof(struct khold) == 192, "khold");
 
 #endif

@@ -58,19 +58,22 @@
 	X(enter_openat2, enter_openat2, BPREC_KHOOK_SYS "enter_openat2", "open-trunc")      \
 	X(exit_openat2, open_done, BPREC_KHOOK_SYS "exit_openat2", "open-trunc")            \
 	X(enter_creat, enter_creat, BPREC_KHOOK_SYS "enter_creat", "open-trunc")            \
-	X(exit_creat, open_done, BPREC_KHOOK_SYS "exit_creat", "open-trunc")
+	X(exit_creat, open_done, BPREC_KHOOK_SYS "exit_creat", "open-trunc")                \
+	X(enter_open_by_handle_at, enter_open_by_handle_at,                                 \
+	  BPREC_KHOOK_SYS "enter_open_by_handle_at", "open-trunc")                          \
+	X(exit_open_by_handle_at, open_done, BPREC_KHOOK_SYS "exit_open_by_handle_at", "open-trunc")
 
-#define BPREC_KHOOKS_OTHER(X)                                                              \
-	X(enter_ioctl, enter_ioctl, BPREC_KHOOK_SYS "enter_ioctl", "clone dedupe")         \
-	X(exit_ioctl, call_end, BPREC_KHOOK_SYS "exit_ioctl", "clone dedupe")              \
-	X(enter_madvise, enter_madvise, BPREC_KHOOK_SYS "enter_madvise", "madvise-remove") \
-	X(exit_madvise, call_end, BPREC_KHOOK_SYS "exit_madvise", "madvise-remove")        \
-	X(enter_io_submit, enter_io_submit, BPREC_KHOOK_SYS "enter_io_submit", "aio")      \
-	X(exit_io_submit, call_end, BPREC_KHOOK_SYS "exit_io_submit", "aio")               \
-	X(uring_submit, uring_submit, "tp_btf/io_uring_submit_req", "io_uring")            \
-	X(uring_submit_sqe, uring_submit_sqe, "tp_btf/io_uring_submit_sqe", "io_uring")    \
-	X(uring_complete, uring_complete, "tp_btf/io_uring_complete", "io_uring")          \
-	X(enter_process_vm_writev, enter_process_vm_writev,                                \
+#define BPREC_KHOOKS_OTHER(X)                                                                \
+	X(enter_ioctl, enter_ioctl, BPREC_KHOOK_SYS "enter_ioctl", "clone dedupe fallocate") \
+	X(exit_ioctl, call_end, BPREC_KHOOK_SYS "exit_ioctl", "clone dedupe fallocate")      \
+	X(enter_madvise, enter_madvise, BPREC_KHOOK_SYS "enter_madvise", "madvise-remove")   \
+	X(exit_madvise, call_end, BPREC_KHOOK_SYS "exit_madvise", "madvise-remove")          \
+	X(enter_io_submit, enter_io_submit, BPREC_KHOOK_SYS "enter_io_submit", "aio")        \
+	X(exit_io_submit, call_end, BPREC_KHOOK_SYS "exit_io_submit", "aio")                 \
+	X(uring_submit, uring_submit, "tp_btf/io_uring_submit_req", "io_uring")              \
+	X(uring_submit_sqe, uring_submit_sqe, "tp_btf/io_uring_submit_sqe", "io_uring")      \
+	X(uring_complete, uring_complete, "tp_btf/io_uring_complete", "io_uring")            \
+	X(enter_process_vm_writev, enter_process_vm_writev,                                  \
 	  BPREC_KHOOK_SYS "enter_process_vm_writev", "remote-memory")
 
 #define BPREC_KHOOKS_COMPAT(X)                                       \

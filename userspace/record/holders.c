@@ -4,7 +4,8 @@
  *
  * Two counters of the kernel say whether anybody can (i_writecount, i_mmap_writable): for nearly all mapped files nobody
  * may, and then nothing more is done. Otherwise the iterators name the holders; later ones come as events. A writer that
- * the counter knows and no list names is an exposure too ("unattributed").
+ * the counter knows and no list names is an exposure too ("unattributed"): a loop device, a descriptor on its way through a
+ * socket. i_writecount counts open files, so the different files of the list are counted and held against it.
  */
 #include "record/holders.h"
 
@@ -13,6 +14,8 @@
 #include <unistd.h>
 #include <utlist.h>
 
+#include <Judy.h>
+
 #include "record/compare.h"
 #include "record/emit.h"
 #include "record/exposure.h"
@@ -20,12 +23,33 @@
 #include "record/sharing.h"
 #include "record/who.h"
 
+#define VMA_SHARED   0x8 /* VM_SHARED, VM_MAYWRITE of <linux/mm.h> */
+#define VMA_MAYWRITE 0x20
+
 /** A sweep over the holders of one object. */
 struct sweep {
 	struct recorder *r;
 	struct object *o;
 	size_t insiders, outsiders; /* holders found */
+	void *files;		    /* Judy1: files open for writing */
+	size_t nfiles;
 };
+
+static int note_file(struct sweep *s, uint64_t file)
+{
+	int is_new = file ? Judy1Set(&s->files, file, PJE0) : 0;
+
+	if (is_new == JERR)
+		return -ENOMEM;
+	s->nfiles += is_new;
+	return 0;
+}
+
+/** Can it be stored into, now or after mprotect? Else the mapping only keeps a file open for writing. */
+static bool exposes(const struct khold *h)
+{
+	return (h->vm_flags & (VMA_SHARED | VMA_MAYWRITE)) == (VMA_SHARED | VMA_MAYWRITE);
+}
 
 static int on_hold(void *ctx, const struct khold *h)
 {
@@ -33,7 +57,11 @@ static int on_hold(void *ctx, const struct khold *h)
 	const bool map = h->end != 0;
 	uint32_t writer;
 
-	if (h->inode != s->o->inode || h->dev != s->o->dev || (pid_t)h->tgid == getpid())
+	if (h->inode != s->o->inode || h->dev != s->o->dev)
+		return 0;
+	if (note_file(s, h->file))
+		return -ENOMEM;
+	if ((pid_t)h->tgid == getpid() || (map && !exposes(h)))
 		return 0;
 	if (who__is_insider(s->r, h->tgid)) {
 		s->insiders++;
@@ -67,22 +95,49 @@ static int end_unseen(struct recorder *r, struct object *o)
 	return err;
 }
 
-static int sweep(struct recorder *r, struct object *o)
+static void get_counters(struct recorder *r, struct object *o)
+{
+	struct kern_counters c;
+
+	if (kern__counters(r->k, o->key, &c))
+		return;
+	o->writecount = c.writecount;
+	o->mmap_writable = c.mmap_writable;
+}
+
+/** Lists the holders; *ret_hidden: the counters know of more. 0 or -errno. */
+static int list_holders(struct recorder *r, struct object *o, bool *ret_hidden)
 {
 	struct sweep s = { .r = r, .o = o };
+	const int32_t before = o->writecount;
+	int err = kern__holders(r->k, o->key, on_hold, &s);
+
+	get_counters(r, o); /* what was closed meanwhile is not hidden */
+	*ret_hidden = before > (int32_t)s.nfiles && o->writecount > (int32_t)s.nfiles;
+	if (!s.insiders && !s.outsiders && o->mmap_writable > 0)
+		*ret_hidden = true;
+	Judy1FreeArray(&s.files, PJE0);
+	return err;
+}
+
+static int sweep(struct recorder *r, struct object *o)
+{
 	struct exposure *e;
+	bool hidden;
 	int err;
 
 	LL_FOREACH (r->exposures, e)
 		if (e->obj == o)
 			e->seen = false;
-	err = kern__holders(r->k, o->key, on_hold, &s);
+	err = list_holders(r, o, &hidden);
+	if ((!err || err == -ESRCH) &&
+	    hidden) /* one that is just being closed is in no list, and gone by now */
+		err = list_holders(r, o, &hidden);
 	if (err < 0 && err != -ESRCH)
 		return emit__gap(r, GAP_RECORDER_ERROR, CH_UNKNOWN, o->id,
 				 "its holders could not be listed: %s", strerror(-err));
-	if (!s.insiders && !s.outsiders && (o->writecount > 0 || o->mmap_writable > 0))
-		return exposure__add(r, o, EXPOSURE_UNATTRIBUTED, 0, 0, now_ns(), 0, ~0ull);
-	return end_unseen(r, o);
+	err = hidden ? exposure__add(r, o, EXPOSURE_UNATTRIBUTED, 0, 0, now_ns(), 0, ~0ull) : 0;
+	return err ? err : end_unseen(r, o);
 }
 
 static bool may_be_written(const struct object *o)
@@ -92,14 +147,9 @@ static bool may_be_written(const struct object *o)
 
 int holders__look(struct recorder *r, struct object *o)
 {
-	struct kern_counters c;
-
 	if (!r->k || !o->key || o->device)
 		return 0;
-	if (!kern__counters(r->k, o->key, &c)) {
-		o->writecount = c.writecount;
-		o->mmap_writable = c.mmap_writable;
-	}
+	get_counters(r, o);
 	return may_be_written(o) ? sweep(r, o) : end_unseen(r, o);
 }
 

@@ -26,6 +26,8 @@
 #include "record/who.h"
 #include "space/space.h"
 
+#define REMOTE_PAGES_MAX 65536 /* of an insider's memory, saved in one go */
+
 /** Pages of a change. */
 static void pages_of(const struct change *c, uint64_t *first, uint64_t *n)
 {
@@ -115,46 +117,58 @@ static int on_watch(struct recorder *r, const struct kevent *ke)
 	return 0;
 }
 
-/** Memory of an insider itself was changed. */
+/** Saves memory of an insider into the trace: EV_MEM. */
+static int save_remote(struct recorder *r, struct task *t, uint64_t at, uint64_t n)
+{
+	struct space_runs runs = { 0 };
+	struct ev_mem mem = { .addr = at, .npages = n };
+	int err = space__save_memory(r->w, t->pid, at, n, &runs, NULL);
+
+	mem.nruns = runs.n;
+	if (!err)
+		err = emit(r, EV_MEM, t, &mem, sizeof(mem), runs.v, runs.n * sizeof(*runs.v));
+	space_runs__free(&runs);
+	return err;
+}
+
+/** Memory of an insider itself was changed. Where that isn't known, or is more than is saved in one go, it is lost. */
 static int on_remote(struct recorder *r, const struct kevent *ke)
 {
 	struct task *t = rtask__find(r, ke->aux);
-	struct space_runs runs = { 0 };
 	const uint64_t at = ke->offset & ~(uint64_t)(BPREC_PAGE_SIZE - 1);
 	const uint64_t n = (ke->offset + ke->length - at + BPREC_PAGE_SIZE - 1) / BPREC_PAGE_SIZE;
-	struct ev_mem mem = { .addr = at, .npages = n };
+	const bool whole = ke->length > ~0ull - BPREC_PAGE_SIZE - ke->offset;
+	const bool save = !whole && n <= REMOTE_PAGES_MAX;
 	struct change_insider ci = { 0 };
 	struct ev_change ev = {
 		.channel = ke->channel,
-		.flags = CHANGE_REMOTE | CHANGE_IN_FLIGHT | CHANGE_SAVED,
+		.flags = CHANGE_REMOTE | CHANGE_IN_FLIGHT | (save ? CHANGE_SAVED : 0),
 		.offset = ke->offset,
 		.length = ke->length,
 		.begin_ns = ke->ns,
 		.pages = n,
 		.pages_changed = n,
+		.pages_event = ~0ull,
 		.count = 1,
 		.ninsiders = 1,
 	};
-	int err;
+	int err = 0;
 
-	if (!t || n > 65536)
+	if (!t || !ke->length)
 		return 0;
-	err = space__save_memory(r->w, t->pid, at, n, &runs, NULL);
-	mem.nruns = runs.n;
-	ev.saved_ns = now_ns();
+	ev.saved_ns = save ? now_ns() : 0;
 	ev.writer = who__from_event(r, ke);
-	ev.pages_event = writer__events(r->w);
-	ev.after_event = ev.pages_event - 1;
+	ev.after_event = writer__events(r->w) - 1;
 	ci.tid = t->tid;
 	ci.pid = t->pid;
 	ci.addr = at;
-	ci.state = insiders__state(t, at, at + n * BPREC_PAGE_SIZE, &ci.idle_from_ns);
-	if (!err)
-		err = emit(r, EV_MEM, t, &mem, sizeof(mem), runs.v, runs.n * sizeof(*runs.v));
-	if (!err)
-		err = emit(r, EV_CHANGE, NULL, &ev, sizeof(ev), &ci, sizeof(ci));
-	space_runs__free(&runs);
-	return err;
+	ci.state =
+		insiders__state(t, at, whole ? ~0ull : at + n * BPREC_PAGE_SIZE, &ci.idle_from_ns);
+	if (save) {
+		ev.pages_event = writer__events(r->w);
+		err = save_remote(r, t, at, n);
+	}
+	return err ? err : emit(r, EV_CHANGE, NULL, &ev, sizeof(ev), &ci, sizeof(ci));
 }
 
 /** A process is gone: what it had begun and never ended is over now (asynchronous writes without a completion). */
