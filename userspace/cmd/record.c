@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "check/check.h"
 #include "cmd/cmd.h"
@@ -93,6 +94,18 @@ static int set_user(struct record_opts *o, const char *name)
 	return 0;
 }
 
+/** Under sudo the trace is the calling user's, also if the recorder is killed half-way. */
+static void set_owner(struct record_opts *o)
+{
+	struct cmd_user user;
+
+	if (cmd__calling_user(&user) || geteuid() || !user.uid)
+		return;
+	o->give_trace = true;
+	o->owner_uid = user.uid;
+	o->owner_gid = user.gid;
+}
+
 /** The last line: the trace and what it is worth. */
 static void say_verdict(const char *dir)
 {
@@ -144,6 +157,7 @@ static int run(int argc, char **argv)
 		err = set_user(&o, a.user);
 	if (err)
 		return err;
+	set_owner(&o);
 	o.argv = a.command;
 	o.envp = environ;
 	o.require_observation = a.require;

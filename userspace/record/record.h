@@ -18,6 +18,9 @@ struct record_opts {
 	gid_t gid;
 	const char *user;	  /* name for initgroups(3) */
 	const char *disable_hook; /* leaves out one kernel hook (tests); NULL: none */
+	bool give_trace; /* the trace's files belong to owner_uid, owner_gid from the start */
+	uid_t owner_uid;
+	gid_t owner_gid;
 	/** Called with one line for the user (no newline, no prefix); may be NULL. */
 	void (*warn)(void *ctx, const char *line);
 	/** Called after the drop to the user and before the trace is made; makes `dir`'s parents. May be NULL. */

@@ -201,7 +201,10 @@ static int set_up(struct recorder *r)
 	r->m = model__new();
 	if (!r->m)
 		return err__set(-ENOMEM, "no memory");
-	err = writer__new(&r->w, r->opts->dir);
+	if (r->opts->give_trace && !r->opts->drop_user)
+		err = writer__new_for(&r->w, r->opts->dir, r->opts->owner_uid, r->opts->owner_gid);
+	else
+		err = writer__new(&r->w, r->opts->dir);
 	if (err)
 		return err__set(err, "%s: %s", r->opts->dir, strerror(-err));
 	return start__write(r, why);
