@@ -4,6 +4,7 @@
 The `real` name is the one whose inode is the page-cache object's.
 """
 import atexit
+import ctypes
 import os
 import subprocess
 
@@ -31,14 +32,29 @@ def run(*argv):
         raise Skip(f"{' '.join(argv)}: {done.stderr.strip()}")
 
 
+def own_namespace():
+    """A mount namespace of this test and its children: what is mounted goes with them, even if they are killed."""
+    if own_namespace.done:
+        return
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.unshare(0x20000):  # CLONE_NEWNS
+        raise Skip("unshare: " + os.strerror(ctypes.get_errno()))
+    run("mount", "--make-rprivate", "/")
+    own_namespace.done = True
+
+
+own_namespace.done = False
+
+
 def unmount(path):
-    """At the end."""
+    """At the end: so that the directory can be removed."""
     subprocess.run(["umount", "-l", path], capture_output=True)
 
 
 def mount(path, *args):
     """Mounts at path (made if need be) until the test ends."""
     os.makedirs(path, exist_ok=True)
+    own_namespace()
     run("mount", *args, path)
     atexit.register(unmount, path)
     return path
