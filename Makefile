@@ -2,6 +2,7 @@
 #
 # make [all]      build/bprec                      make test    install what is missing, build, run all tests
 # make test-unit  unit tests only                  make bench   figures, fails beyond a bound
+# make test-mutants  without any of the rules of DESIGN 12, do tests fail?
 # make demo       a first look, sets up a machine  make lint    format, layers, documents, conventions
 # make install    to $(DESTDIR)$(prefix)           make check-install, uninstall, clean
 #
@@ -132,6 +133,10 @@ test:
 test-unit: $(UNIT)
 	$(Q)BUILD=$(B) tests/run unit/
 
+# Takes each rule of DESIGN 12 out of a copy of the tree; a named case of a test has to notice. T: which ones.
+test-mutants: build-tests
+	$(Q)$(as_root) tests/mutants/run.py $(T)
+
 bench:
 	@scripts/deps.sh build bench
 	$(Q)$(MAKE) --no-print-directory $(if $(filter 1,$(V)),,-s) build-tests
@@ -167,7 +172,7 @@ check-install: all
 clean:
 	rm -rf build
 
-.PHONY: all build-tests test test-unit bench demo lint install uninstall check-install clean
+.PHONY: all build-tests test test-unit test-mutants bench demo lint install uninstall check-install clean
 .DELETE_ON_ERROR:
 .SECONDARY:
 -include $(OBJ:.o=.d) $(UNIT:=.d) $(PROGS:=.d) $(PROGOBJ:.o=.d) $(wildcard $(B)/bpf/*.d)

@@ -3,6 +3,8 @@
 # timeout 200
 """Sound, rules 4, 6, 8, 9, 11 and 12 of the design: cases that tests/mutants showed to be missing. Each says how it would go unnoticed."""
 import os
+import select
+import socket
 import subprocess
 import sys
 
@@ -38,6 +40,40 @@ def copied_in_flight(place):
     v = insider.finish()
     expect(v.of(path), f"no change of {path}: {v.brief()}")
     expect(all(c["outcome"] in ("possible", "seen-early") for c in v.of(path)), f"too good: {v.brief()}")
+
+
+def ticks(pid, tid):
+    """Ticks that a thread has run; many if it has ended."""
+    try:
+        with open(f"/proc/{pid}/task/{tid}/stat", encoding="ascii") as f:
+            words = f.read().rpartition(")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return 1 << 30
+    return int(words[11]) + int(words[12])
+
+
+def pieces():
+    """Rule 6: a call that stores its output piece by piece and waits in between. Without the scratch area another thread sees
+    the first byte while the call still waits, and says so before the event that brings it."""
+    path = os.path.join(e2e.tempdir(), "socket")
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(path)
+        server.listen()
+        insider = Insider([prog("waitall"), path])
+        looker = max(int(t) for t in os.listdir(f"/proc/{insider.pid}/task"))
+        with server.accept()[0] as peer:
+            e2e.wait_blocked(insider.pid, 45)
+            peer.send(b"x")
+            start = ticks(insider.pid, looker)
+            e2e.wait_until("the other thread has looked again", lambda: ticks(insider.pid, looker) >= start + 5)
+            early = insider.buf or select.select([insider.proc.stdout], [], [], 0)[0]
+            peer.send(b"1234567")
+            expect(insider.hear() == "seen", "it did not see")
+    expect(not early, "another thread saw the byte while the call that brings it was still waiting")
+    expect_verdict(insider.finish(), "clean")
+    calls = [e.syscall() for e in tracefile.Trace(insider.trace).of("syscall")]
+    order = ["recv" if nr == 45 else "seen" for nr, _, args, ret, _ in calls if nr == 45 or (nr == 1 and args[0] == 1 and ret == 5)]
+    expect(order == ["recv", "seen"], f"order in the trace: {order}")
 
 
 def long_outputs():
@@ -186,6 +222,7 @@ def main():
     r = Report()
     place = mounts.tmpfs()
     r.case("rule 4: a private page copied while the write is in flight", copied_in_flight, place)
+    r.case("rule 6: an output that comes in pieces", pieces)
     r.case("rule 6: outputs too long for the scratch area hold the group", long_outputs)
     for how in ("insider", "truncate"):
         r.case(f"rule 8: changed while nobody mapped it or had it open ({how})", changed_unmapped, place, how)
