@@ -1,0 +1,205 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+# timeout 120
+"""Ways of changing what an insider sees that are easy to forget. Each case says in its docstring what the verdict was
+before it was thought of. The outsider is this test itself."""
+import atexit
+import ctypes
+import fcntl
+import os
+import struct
+import subprocess
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+import mounts  # noqa: E402
+from e2e import PAGE, Insider, Report, Skip, expect, expect_verdict, need_root  # noqa: E402
+
+PAGES = 4
+HOLE = 0x4030582B  # FS_IOC_UNRESVSP64 of <linux/falloc.h>
+ZERO = 0x40305839  # FS_IOC_ZERO_RANGE
+libc = ctypes.CDLL(None, use_errno=True)
+libc.process_vm_writev.restype = ctypes.c_ssize_t
+
+
+class Handle(ctypes.Structure):
+    """struct file_handle with room."""
+    _fields_ = [("size", ctypes.c_uint), ("type", ctypes.c_int), ("bytes", ctypes.c_ubyte * 128)]
+
+
+class Iovec(ctypes.Structure):
+    """struct iovec."""
+    _fields_ = [("base", ctypes.c_void_p), ("length", ctypes.c_size_t)]
+
+
+def fresh(place, name):
+    """A file of some pages that all differ."""
+    place.create(name, bytes(i // PAGE + 1 for i in range(PAGES * PAGE)))
+    return os.path.join(place.real, name)
+
+
+def mapped(path, kind="shared"):
+    """An insider that maps the file, what it sees, and the mapping's number."""
+    insider = Insider()
+    m = insider.map(path, kind)
+    before = [insider.hash(m, n) for n in range(PAGES)]
+    insider.blocked()
+    return insider, m, before
+
+
+def sees(insider, m):
+    """What the insider sees of each page now."""
+    now = [insider.hash(m, n) for n in range(PAGES)]
+    insider.blocked()
+    return now
+
+
+def by(v, path):
+    """Pids that the changes of a file name."""
+    return {(c["by"] or {}).get("pid") for c in v.of(path)}
+
+
+def truncated(place, how):
+    """open(O_RDONLY | O_TRUNC) truncates, and so does open_by_handle_at. Was: clean, on ext4."""
+    path = fresh(place, "trunc-" + how)
+    insider, m, before = mapped(path)
+    if how == "readonly":
+        os.close(os.open(path, os.O_RDONLY | os.O_TRUNC))
+    else:
+        handle, mount_id = Handle(size=128), ctypes.c_int()
+        if libc.name_to_handle_at(-100, path.encode(), ctypes.byref(handle), ctypes.byref(mount_id), 0):
+            raise Skip("name_to_handle_at: " + os.strerror(ctypes.get_errno()))
+        top = os.open(place.real, os.O_RDONLY)
+        fd = libc.open_by_handle_at(top, ctypes.byref(handle), os.O_RDWR | os.O_TRUNC)
+        expect(fd >= 0, "open_by_handle_at: " + os.strerror(ctypes.get_errno()))
+        os.close(fd)
+        os.close(top)
+    expect(sees(insider, m) == ["bus"] * PAGES and "bus" not in before, "the test is wrong: it is not truncated")
+    v = insider.finish()
+    expect_verdict(v, "resnapshotted")
+    expect(by(v, path) == {os.getpid()} and {c["channel"] for c in v.of(path)} == {"open-trunc"},
+           f"pid {os.getpid()}, channel open-trunc: {v.brief()}")
+
+
+def fallocated(place, number):
+    """fallocate by ioctl, seen by the insider, and then the old bytes written back. Was: same-bytes, resnapshotted."""
+    path = fresh(place, f"ioctl-{number:x}")
+    fd = os.open(path, os.O_RDWR)
+    old = os.pread(fd, PAGE, PAGE)
+    insider, m, before = mapped(path)
+    try:
+        fcntl.ioctl(fd, number, struct.pack("hhqqiI4I", 0, 0, PAGE, PAGE, 0, 0, 0, 0, 0, 0))
+    except OSError as e:
+        insider.finish()
+        raise Skip(f"ioctl: {e}") from None
+    expect(sees(insider, m)[1] != before[1], "the test is wrong: nothing changed")
+    os.pwrite(fd, old, PAGE)
+    expect(sees(insider, m) == before, "the test is wrong: the old bytes are not back")
+    os.close(fd)
+    v = insider.finish()
+    found = [(c["channel"], c["offset"], c["length"], c["outcome"]) for c in v.of(path)]
+    expect(("fallocate", PAGE, PAGE, "exact") in found and ("pwrite", PAGE, PAGE, "exact") in found, v.brief())
+
+
+def through_loop(place):
+    """A loop device's writes go by no system call of a process, and no list shows the file that it keeps open. Another
+    process has the file open, too, so that the list isn't empty. Was: clean, on tmpfs."""
+    path = fresh(place, "loop")
+    fd = os.open(path, os.O_RDWR)
+    old = os.pread(fd, PAGE, PAGE)
+    made = subprocess.run(["losetup", "-f", "--show", path], capture_output=True, text=True)
+    if made.returncode:
+        raise Skip("losetup: " + made.stderr.strip())
+    device = made.stdout.strip()
+    atexit.register(subprocess.run, ["losetup", "-d", device])
+
+    def write(data):
+        loop = os.open(device, os.O_RDWR)
+        os.pwrite(loop, data, PAGE)
+        os.fsync(loop)
+        os.close(loop)
+    insider, m, before = mapped(path)
+    write(b"x" * PAGE)
+    expect(sees(insider, m)[1] != before[1], "the test is wrong: nothing changed")
+    write(old)
+    expect(sees(insider, m) == before, "the test is wrong: the old bytes are not back")
+    v = insider.finish()
+    os.close(fd)
+    expect(v.verdict in ("uncertain", "divergent"), f"too good: {v.brief()}")
+    expect(any(g["kind"] == "unattributed-writer" for g in v.gaps), f"no gap names a hidden writer: {v.brief()}")
+
+
+def all_listed(place):
+    """The control of through_loop: writers that the lists show are not taken for hidden ones, however often they dup, and
+    with a file that only a private mapping keeps open."""
+    path = fresh(place, "listed")
+    fds = [os.open(path, os.O_RDWR) for _ in range(3)]
+    fds += [os.dup(fds[0]), os.dup(fds[1])]
+    insider = Insider()
+    insider.map(path, "privaterw")
+    insider.map(path)
+    insider.blocked()
+    v = insider.finish()
+    for fd in fds:
+        os.close(fd)
+    expect_verdict(v, "clean")
+
+
+def remote(how):
+    """Memory of a program is written under the number of a thread that isn't its first, and at an offset given by lseek.
+    Was: clean; and range 0."""
+    source = ("import ctypes, os, sys, threading\n"
+              "b = ctypes.create_string_buffer(4096)\n"
+              "def run():\n"
+              "    print('ready', os.getpid(), threading.get_native_id(), ctypes.addressof(b), flush=True)\n"
+              "    os.read(0, 1)\n"
+              "    print(b.raw[10], flush=True)\n"
+              "    os.read(0, 1)\n"
+              "t = threading.Thread(target=run)\n"
+              "t.start()\n"
+              "t.join()\n")
+    lines = []
+
+    class Remote(Insider):
+        """Keeps its first line."""
+        def hear(self, limit=None):
+            lines.append(super().hear(limit))
+            return lines[-1]
+    insider = Remote(["/usr/bin/python3", "-c", source])
+    _, pid, tid, addr = lines[0].split()
+    target = int(pid) if how == "pid" else int(tid)
+    at = int(addr) + 10
+    if how == "mem":
+        with open(f"/proc/{pid}/task/{tid}/mem", "r+b", buffering=0) as f:
+            f.seek(at)
+            f.write(b"\x2a" * 8)
+    else:
+        data = ctypes.create_string_buffer(b"\x2a" * 8)
+        here, there = Iovec(ctypes.addressof(data), 8), Iovec(at, 8)
+        n = libc.process_vm_writev(target, ctypes.byref(here), 1, ctypes.byref(there), 1, 0)
+        expect(n == 8, "process_vm_writev: " + os.strerror(ctypes.get_errno()))
+    insider.tell("")
+    expect(insider.hear() == "42", "the test is wrong: nothing changed")
+    v = insider.finish()
+    found = [(c["channel"], c["offset"], c["length"], (c["by"] or {}).get("pid")) for c in v.changes]
+    channel = "proc-mem" if how == "mem" else "remote-memory"
+    expect((channel, at, 8, os.getpid()) in found, f"expected {channel} at {at:#x}: {found}")
+    expect(v.verdict == "divergent", f"too good: {v.verdict}: {v.changes}")
+
+
+def main():
+    need_root()
+    r = Report()
+    for fs, place in (("tmpfs", mounts.tmpfs()), ("ext4", mounts.ext4())):
+        for how in ("readonly", "handle"):
+            r.case(f"truncated by open, {how}, {fs}", truncated, place, how)
+        for name, number in (("hole", HOLE), ("zeros", ZERO)):
+            r.case(f"fallocate by ioctl, {name}, {fs}", fallocated, place, number)
+        r.case(f"written through a loop device, {fs}", through_loop, place)
+        r.case(f"no hidden writer where all are listed, {fs}", all_listed, place)
+    for how in ("pid", "tid", "mem"):
+        r.case(f"memory written from outside, {how}", remote, how)
+    r.exit()
+
+
+main()
