@@ -181,7 +181,9 @@ static bool attribute(struct recorder *r, struct object *o, uint64_t page, bool 
 	} else if (insider_stores) {
 		return false;
 	} else if (exposure__by_mapping(r, o)) {
-		ev->writer = exposure__sole_mapper(r, o);
+		const struct fault *near = faults__near(o);
+
+		ev->writer = near ? near->writer : exposure__sole_mapper(r, o);
 		ev->channel = CH_MMAP_STORE;
 	} else {
 		ev->channel = CH_UNKNOWN;

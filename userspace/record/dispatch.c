@@ -54,7 +54,7 @@ static int on_syscall_stop(struct recorder *r, struct task *t, enum task_state b
 		return calls__entry(r, t, false);
 	}
 	t->stop = STOP_EXIT;
-	return calls__exit(r, t);
+	return sched__wait_to_exit(r, t) ? 0 : calls__exit(r, t);
 }
 
 static bool is_stop_signal(int sig)

@@ -21,6 +21,16 @@ const struct fault *faults__on(const struct object *o, uint64_t page)
 	return NULL;
 }
 
+const struct fault *faults__near(const struct object *o)
+{
+	const struct fault *f;
+
+	LL_FOREACH (o->faults, f)
+		if (f->writer != o->faults->writer || f->channel != o->faults->channel)
+			return NULL;
+	return o->faults;
+}
+
 static int note(struct object *o, const struct kevent *ke, uint32_t writer, uint32_t channel)
 {
 	const uint64_t first = ke->offset / BPREC_PAGE_SIZE;

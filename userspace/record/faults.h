@@ -10,5 +10,8 @@
 int faults__event(struct recorder *r, const struct kevent *ke);
 /** What is known of a page; NULL: nothing. Owned by the object. */
 const struct fault *faults__on(const struct object *o, uint64_t page);
+/** One fault of the object if all of them are one outsider's, else NULL: a fault can map the pages around it too (a large
+ *  folio on ext4, fault-around on tmpfs), which then change without one of their own. */
+const struct fault *faults__near(const struct object *o);
 
 #endif

@@ -56,6 +56,7 @@ struct task {
 	bool preempt;	     /* ... because its slice is over */
 	bool blocking;	     /* TASK_IN_CALL: the token may go to another */
 	bool entered;	     /* an EV_SYSCALL_ENTER was written for the current call */
+	bool exit_waits;     /* at an exit stop that is treated when it gets the token */
 	bool queued;	     /* in its group's ready queue */
 	bool holds_writer; /* has, or may have inherited, a writable descriptor of a mapped object */
 	bool step_to_handler; /* single-stepped with a signal, the next stop is the handler's first instruction */
@@ -187,6 +188,8 @@ struct recorder_asks {
 	bool (*holds)(struct recorder *r, const struct task *t);
 	/** Are ticks needed soon? */
 	bool (*busy)(const struct recorder *r);
+	/** Writes down the call whose exit stop had to wait for the token, and readies the thread. 0 or -errno. */
+	int (*finish_call)(struct recorder *r, struct task *t);
 };
 
 /** The recording. */

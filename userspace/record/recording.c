@@ -19,6 +19,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "record/calls.h"
 #include "record/dispatch.h"
 #include "record/emit.h"
 #include "record/events.h"
@@ -214,7 +215,7 @@ int record__run(const struct record_opts *opts, struct record_result *ret)
 {
 	struct recorder r = {
 		.opts = opts,
-		.asks = { outside__holds, outside__busy },
+		.asks = { outside__holds, outside__busy, calls__exit },
 	};
 	int err;
 

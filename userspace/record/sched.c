@@ -179,9 +179,18 @@ static int request_of(const struct task *t)
 /** Gives the token to a stopped thread and continues it. */
 static void run(struct recorder *r, struct share_group *g, struct task *t)
 {
+	int err;
+
 	g->runner = t;
 	t->slice_ns = now_ns();
-	sched__continue(r, t, request_of(t));
+	if (!t->exit_waits) {
+		sched__continue(r, t, request_of(t));
+		return;
+	}
+	t->exit_waits = false;
+	err = r->asks.finish_call(r, t);
+	if (err && err != -ESRCH)
+		recorder__fail(r, err, "recording");
 }
 
 /** The runner is inside a call that may wait: write down that it is, so that another can go on. */
@@ -255,6 +264,17 @@ void sched__yield_token(struct recorder *r, struct task *t)
 	if (g->runner == t)
 		g->runner = NULL;
 	run_group(r, g);
+}
+
+bool sched__wait_to_exit(struct recorder *r, struct task *t)
+{
+	const struct task *other = sched__group(t)->runner;
+
+	if (!other || other == t || other->state != TASK_RUNNING)
+		return false;
+	t->exit_waits = true;
+	sched__ready(r, t);
+	return true;
 }
 
 void sched__enter_call(struct recorder *r, struct task *t, bool may_wait)

@@ -26,6 +26,9 @@ int sched__split(struct recorder *r, struct task *t);
 
 /** The thread is stopped and user code comes next: continues it if it may run now, else queues it. */
 void sched__ready(struct recorder *r, struct task *t);
+/** The thread is at a call's exit stop. True: another thread of its group runs user code, and must not see outputs land or
+ *  have the call written down in the middle of that (DESIGN 12, rule 6): the exit is treated when the token comes. */
+bool sched__wait_to_exit(struct recorder *r, struct task *t);
 /** The thread enters a call; *may_wait: it may lend its token. */
 void sched__enter_call(struct recorder *r, struct task *t, bool may_wait);
 /** The thread stops for long (group stop): others may run. */
