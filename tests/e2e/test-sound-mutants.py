@@ -63,8 +63,8 @@ def pieces():
         looker = max(int(t) for t in os.listdir(f"/proc/{insider.pid}/task"))
         with server.accept()[0] as peer:
             e2e.wait_blocked(insider.pid, 45)
-            peer.send(b"x")
             start = ticks(insider.pid, looker)
+            peer.send(b"x")
             e2e.wait_until("the other thread has looked again", lambda: ticks(insider.pid, looker) >= start + 5)
             early = insider.buf or select.select([insider.proc.stdout], [], [], 0)[0]
             peer.send(b"1234567")
