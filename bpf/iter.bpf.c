@@ -38,6 +38,7 @@ int iter_tree_add(struct bpf_iter__task *ctx)
 static __always_inline void hold_task(struct khold *h, struct task_struct *task)
 {
 	h->tgid = BPF_CORE_READ(task, tgid);
+	h->insider = bpf_map_lookup_elem(&tree, &h->tgid) != NULL;
 	h->uid = BPF_CORE_READ(task, cred, uid.val);
 	h->start_ns = BPF_CORE_READ(task, group_leader, start_boottime);
 	bpf_core_read(h->comm, sizeof(h->comm), &task->comm);

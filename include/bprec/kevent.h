@@ -105,9 +105,11 @@ struct khold {
 	__s32 writecount, mmap_writable;
 	__u32 fd;     /* number of the descriptor */
 	__u32 f_mode; /* FMODE_*: 2 is FMODE_WRITE */
+	__u32 insider; /* 1: the process is in the tree */
+	__u32 reserved;
 	char comm[16];
 	char exe[64];
 };
-_Static_assert(sizeof(struct khold) == 192, "khold");
+_Static_assert(sizeof(struct khold) == 200, "khold");
 
 #endif

@@ -11,24 +11,44 @@
 
 #define LOOK_AFTER_NS 1000000ull /* the store comes after the event: look a moment later */
 
+/** Can a difference that is found now be this outsider's? Not if the object was looked at since it ended. */
+static bool can_be(const struct object *o, const struct fault *f)
+{
+	return !f->gone_ns || o->look_ns < f->gone_ns;
+}
+
 const struct fault *faults__on(const struct object *o, uint64_t page)
 {
 	const struct fault *f;
 
 	LL_FOREACH (o->faults, f)
-		if (page >= f->first && page - f->first < f->n)
+		if (page >= f->first && page - f->first < f->n && can_be(o, f))
 			return f;
 	return NULL;
 }
 
 const struct fault *faults__near(const struct object *o)
 {
-	const struct fault *f;
+	const struct fault *f, *found = NULL;
 
-	LL_FOREACH (o->faults, f)
-		if (f->writer != o->faults->writer || f->channel != o->faults->channel)
+	LL_FOREACH (o->faults, f) {
+		if (!can_be(o, f))
+			continue;
+		if (found && (f->writer != found->writer || f->channel != found->channel))
 			return NULL;
-	return o->faults;
+		found = f;
+	}
+	return found;
+}
+
+void faults__outsider_gone(struct recorder *r, const struct kevent *ke)
+{
+	struct fault *f;
+
+	for (struct object *o = r->objects; o; o = o->hh.next)
+		LL_FOREACH (o->faults, f)
+			if (!f->gone_ns && who__pid(r, f->writer) == (pid_t)ke->tgid)
+				f->gone_ns = ke->ns;
 }
 
 static int note(struct object *o, const struct kevent *ke, uint32_t writer, uint32_t channel)

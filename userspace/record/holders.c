@@ -63,7 +63,7 @@ static int on_hold(void *ctx, const struct khold *h)
 		return -ENOMEM;
 	if ((pid_t)h->tgid == getpid() || (map && !exposes(h)))
 		return 0;
-	if (who__is_insider(s->r, h->tgid)) {
+	if (h->insider || who__is_insider(s->r, h->tgid)) {
 		s->insiders++;
 		if (!map)
 			return sharing__holds_writer(s->r, s->o, h->tgid);

@@ -171,7 +171,7 @@ static int save_private(void *ctx, uint64_t addr, uint64_t n)
 	struct space_runs runs = { 0 };
 	struct ev_mem ev = { .addr = addr, .npages = n };
 	uint64_t lost = 0;
-	int err = space__save_memory(w->r->w, w->t->pid, addr, n, &runs, &lost);
+	int err = space__save_memory(w->r->w, w->t->tid, addr, n, &runs, &lost);
 
 	ev.nruns = runs.n;
 	if (!err)
@@ -183,13 +183,13 @@ static int save_private(void *ctx, uint64_t addr, uint64_t n)
 static int write_object_map(struct walk *w, const struct tracee_map *m, const struct khold *h)
 {
 	const struct object_key key = key_of(h, m);
-	int fd = tracee__open_map(w->t->pid, m);
+	int fd = tracee__open_map(w->t->tid, m);
 	char link[96];
 	struct object *o;
 	uint32_t flags;
 	int err;
 
-	snprintf(link, sizeof(link), "/proc/%d/map_files/%lx-%lx", w->t->pid, m->start, m->end);
+	snprintf(link, sizeof(link), "/proc/%d/map_files/%lx-%lx", w->t->tid, m->start, m->end);
 	flags = object_flags(m->path, link);
 
 	if (flags & OBJECT_DEVICE && fd >= 0) {
@@ -228,7 +228,7 @@ static int write_map(struct walk *w, const struct tracee_map *m)
 			       MAP_PRIVATE | MAP_ANONYMOUS, 0, 0, kind_of(m->path, false));
 	}
 	if (!err && !m->shared)
-		err = tracee__private_pages(w->t->pid, m->start, m->end, save_private, w);
+		err = tracee__private_pages(w->t->tid, m->start, m->end, save_private, w);
 	return err;
 }
 
@@ -266,7 +266,7 @@ static int walk_space(struct recorder *r, struct task *t, uint64_t only)
 				"the mappings of pid %d could not be watched: %s", t->pid,
 				strerror(-err));
 	if (!err)
-		err = tracee__maps(t->pid, add_map, &w);
+		err = tracee__maps(t->tid, add_map, &w);
 	for (size_t i = 0; i < w.nmaps && !err; i++)
 		err = write_map(&w, &w.maps[i]);
 out:
@@ -336,12 +336,14 @@ static int map_descriptor(struct recorder *r, struct task *t, uint64_t addr, uin
 	struct object_key key;
 	struct object *o;
 	bool dup = false;
-	const int fd = tracee__get_fd(t->pid, (int)t->args[4], &dup);
+	int fd = tracee__get_fd(t->pid, (int)t->args[4], &dup);
 	uint32_t flags;
 	ssize_t n;
 	int err;
 
-	snprintf(link, sizeof(link), "/proc/%d/fd/%d", t->pid, (int)t->args[4]);
+	if (fd < 0 && t->tid != t->pid) /* the leader may have ended before its threads */
+		fd = tracee__get_fd(t->tid, (int)t->args[4], &dup);
+	snprintf(link, sizeof(link), "/proc/%d/fd/%d", t->tid, (int)t->args[4]);
 	n = readlink(link, path, sizeof(path) - 1);
 	path[n > 0 ? n : 0] = '\0';
 	if (!key_from_watch(t, &key)) {

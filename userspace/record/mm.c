@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <sys/mman.h>
+#include <sys/shm.h>
 #include <asm/unistd.h>
 
 #include "record/emit.h"
@@ -30,6 +31,13 @@ bool mm__entry(struct recorder *r, struct task *t, int64_t *ret)
 		return false;
 	case __NR_mremap:
 		outside__before_unmap(r, t, t->args[0], ROUND(t->args[1]), false);
+		if (t->args[3] & MREMAP_FIXED)
+			outside__before_unmap(r, t, t->args[4], ROUND(t->args[2]), false);
+		return false;
+	case __NR_shmat:
+		if (t->args[2] &
+		    SHM_REMAP) /* its size isn't known: all that lies above is looked at */
+			outside__before_unmap(r, t, t->args[1], 1ull << 46, false);
 		return false;
 	case __NR_mmap:
 		if (t->args[3] & MAP_FIXED)

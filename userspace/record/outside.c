@@ -206,6 +206,7 @@ int outside__event(struct recorder *r, const struct kevent *ke)
 		return on_remote(r, ke);
 	case KEV_EXITED:
 		end_changes_of(r, ke);
+		faults__outsider_gone(r, ke);
 		return holders__event(r, ke);
 	default:
 		return holders__event(r, ke);

@@ -141,6 +141,7 @@ struct fault {
 	uint32_t writer;   /* id */
 	uint32_t channel;
 	uint64_t ns;
+	uint64_t gone_ns; /* its process ended then; 0: it hasn't */
 	struct fault *next;
 };
 

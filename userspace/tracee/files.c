@@ -37,6 +37,8 @@ static int duplicate(pid_t pid, int fd)
 {
 	int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
 
+	if (pidfd < 0) /* not a leader: PIDFD_THREAD, since Linux 6.9, has the value of O_EXCL */
+		pidfd = (int)syscall(SYS_pidfd_open, pid, O_EXCL);
 	if (pidfd < 0)
 		return -errno;
 	int dup = (int)syscall(SYS_pidfd_getfd, pidfd, fd, 0);
