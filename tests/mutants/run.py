@@ -37,6 +37,7 @@ TABLE = [
     (4, "copied-is-own", MORE, "copied while the write is in flight", "too good"),
     (5, "insider-writes-ignored", OBJECTS, "rule 5: writes by insiders to a mapped file, tmpfs", "is no object-write event|expected clean: verdict divergent"),
     (6, "no-scratch", MORE, "comes in pieces", "while the call that brings it was still waiting"),
+    (6, "exit-not-waited", STOPS, "outputs of a blocked call", "while the other thread ran"),
     (6, "group-not-held", MORE, "outputs too long", "others ran during"),
     (7, "own-filter-ignored", OBJECTS, "rule 7", "sethostname raised SIGSYS|system call 63 .* times in the trace"),
     (8, "gap-ignored", MORE, "or had it open (insider)", "looked again the trace held"),
