@@ -103,8 +103,8 @@ struct khold {
 	__u64 start_ns;
 	__u64 fs_magic;
 	__s32 writecount, mmap_writable;
-	__u32 fd;     /* number of the descriptor */
-	__u32 f_mode; /* FMODE_*: 2 is FMODE_WRITE */
+	__u32 fd;      /* number of the descriptor */
+	__u32 f_mode;  /* FMODE_*: 2 is FMODE_WRITE */
 	__u32 insider; /* 1: the process is in the tree */
 	__u32 reserved;
 	char comm[16];

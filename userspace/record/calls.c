@@ -26,9 +26,11 @@
 #include "record/special.h"
 #include "tracee/tracee.h"
 
+#define ERESTARTNOINTR 513 /* linux/errno.h, kernel only: the call starts over, handler or not */
+
 static bool is_restart(int64_t ret)
 {
-	return ret == -512 || ret == -513 || ret == -514 ||
+	return ret == -512 || ret == -ERESTARTNOINTR || ret == -514 ||
 	       ret == -516; /* linux/errno.h, kernel only */
 }
 
@@ -49,6 +51,9 @@ static int substitute(struct task *t, struct regs64 *regs, int64_t ret)
 {
 	t->subst_set = true;
 	t->subst = ret;
+	t->skip_late = t->by_syscall;
+	if (t->skip_late)
+		return 0; /* its own filter could kill it for a number that it doesn't know */
 	regs->orig_rax = ~0ull;
 	return tracee__set_regs(t->tid, regs);
 }
@@ -134,8 +139,9 @@ static int look(struct recorder *r, struct task *t)
 		drop_plan(t);
 	c = sys__lookup(t->nr);
 	clear_interrupt(t, c);
-	err = signals__entry(r, t);
-	if (!err)
+	if (signals__entry(t))
+		err = substitute(t, &regs, -ERESTARTNOINTR);
+	else
 		err = prepare(r, t, c, &regs);
 	if (err)
 		return err;
@@ -152,13 +158,30 @@ static int look(struct recorder *r, struct task *t)
 int calls__entry(struct recorder *r, struct task *t, bool plain)
 {
 	t->idle_ns = t->stop_ns;
-	t->subst_set = false;
+	t->subst_set = t->skip_late = false;
 	t->args_known = false;
 	if (!plain || t->held || t->interrupt_sent || !sched__alone(t))
 		return look(r, t);
 	drop_plan(t);
 	sched__enter_call(r, t, false);
 	return 0;
+}
+
+int calls__filtered(struct task *t)
+{
+	struct regs64 regs;
+	int err = 0;
+
+	if (t->skip_late)
+		err = tracee__get_regs(t->tid, &regs);
+	if (!err && t->skip_late) {
+		regs.orig_rax = ~0ull;
+		err = tracee__set_regs(t->tid, &regs);
+	}
+	t->skip_late = false;
+	t->state = TASK_IN_CALL;
+	ptrace(PTRACE_SYSCALL, t->tid, 0, 0);
+	return err;
 }
 
 int calls__foreign(struct recorder *r, struct task *t)
@@ -179,6 +202,8 @@ int calls__foreign(struct recorder *r, struct task *t)
 static int finish_substituted(struct task *t, struct regs64 *regs)
 {
 	regs->rax = t->subst;
+	if (t->subst == -ERESTARTNOINTR)
+		regs->orig_rax = t->nr; /* without a number the kernel starts nothing over */
 	t->subst_set = false;
 	return tracee__set_regs(t->tid, regs);
 }
@@ -215,6 +240,8 @@ int calls__exit(struct recorder *r, struct task *t)
 	if (!t->args_known)
 		note_args(t, &regs);
 	c = sys__lookup(t->nr);
+	if (t->skip_late)
+		t->subst_set = t->skip_late = false; /* its own filter has answered */
 	if (t->subst_set) {
 		flags |= SYSCALL_SUBSTITUTED;
 		err = finish_substituted(t, &regs);

@@ -8,6 +8,8 @@
 /** The thread stopped before a call. plain: the filter says that nothing is to be done (registers aren't read). Continues
  *  or queues it. 0 or -errno (fatal). */
 int calls__entry(struct recorder *r, struct task *t, bool plain);
+/** The filters have run over a call whose entry was seen by PTRACE_SYSCALL: goes on into it. 0 or -errno. */
+int calls__filtered(struct task *t);
 /** A call that isn't an x86-64 one (int 0x80, x32): answered with ENOSYS. */
 int calls__foreign(struct recorder *r, struct task *t);
 /** The thread stopped after a call: writes it down, and readies the thread. 0 or -errno (fatal). */

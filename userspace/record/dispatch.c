@@ -25,11 +25,8 @@ static int on_seccomp(struct recorder *r, struct task *t)
 {
 	unsigned long msg = 0;
 
-	if (t->by_syscall) { /* the entry was treated at the stop before the filters ran */
-		t->state = TASK_IN_CALL;
-		ptrace(PTRACE_SYSCALL, t->tid, 0, 0);
-		return 0;
-	}
+	if (t->by_syscall) /* the entry was treated at the stop before the filters ran */
+		return calls__filtered(t);
 	t->stop = STOP_ENTRY;
 	if (ptrace(PTRACE_GETEVENTMSG, t->tid, 0, &msg))
 		return errno == ESRCH ? 0 : -errno;

@@ -42,13 +42,17 @@ static void on_kick(int sig)
 	(void)sig;
 }
 
-/** SIGINT from the terminal reached the command by itself; one that a process sent is passed on (si_code tells). */
+/** Where a signal to bprec came from. */
+enum forward_from {
+	FORWARD_NONE,
+	FORWARD_PROCESS,  /* a process sent it: it is passed on */
+	FORWARD_TERMINAL, /* si_code > 0: it reached the command by itself */
+};
+
 static void on_forward(int sig, siginfo_t *si, void *uc)
 {
 	(void)uc;
-	if (si->si_code > 0)
-		return;
-	forward[sig] = 1;
+	forward[sig] = si->si_code > 0 ? FORWARD_TERMINAL : FORWARD_PROCESS;
 	forward_any = 1;
 }
 
@@ -147,17 +151,31 @@ void events__stop(struct recorder *r)
 	r->kicker = NULL;
 }
 
+/** Passes a signal on: to the command, or to all that it has left behind, which may be out of the terminal's reach. */
+static void pass_on(struct recorder *r, int sig, enum forward_from from)
+{
+	if (!r->end_kind) {
+		if (r->root > 0 && from == FORWARD_PROCESS)
+			kill(r->root, sig);
+		return;
+	}
+	for (struct task *t = r->tasks; t; t = t->hh.next)
+		if (t->tid == t->pid)
+			kill(t->pid, sig);
+}
+
 void events__forward_signals(struct recorder *r)
 {
 	if (!forward_any)
 		return;
 	forward_any = 0;
-	for (int sig = 1; sig < _NSIG; sig++)
-		if (forward[sig]) {
-			forward[sig] = 0;
-			if (r->root > 0 && !r->end_kind)
-				kill(r->root, sig);
-		}
+	for (int sig = 1; sig < _NSIG; sig++) {
+		const enum forward_from from = forward[sig];
+
+		forward[sig] = FORWARD_NONE;
+		if (from)
+			pass_on(r, sig, from);
+	}
 }
 
 static int push_kernel(void *ctx, const struct kevent *ev)

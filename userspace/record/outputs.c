@@ -2,9 +2,9 @@
 /*
  * outputs.c: the bytes that a call wrote into its caller's memory.
  *
- * sys/ names the ranges. Small outputs travel inside the EV_SYSCALL, large ones in EV_DATA events before it. Where the
- * call wrote to a scratch area (DESIGN 12, rule 6), the bytes are copied to their place here, while the thread is at its
- * exit stop and holds its group's token or is about to queue for it.
+ * sys/ names the ranges. Small outputs travel inside the EV_SYSCALL, large or many ones in EV_DATA events before it.
+ * Where the call wrote to a scratch area (DESIGN 12, rule 6), the bytes are copied to their place here, while the thread
+ * is at its exit stop and holds its group's token or is about to queue for it.
  */
 #include "record/outputs.h"
 
@@ -16,7 +16,8 @@
 #include "record/emit.h"
 #include "tracee/tracee.h"
 
-#define MAX_RANGES 256
+#define MAX_RANGES 8192 /* a recvmmsg of 1,024 messages has some for each */
+#define MAX_INLINE 256	/* ranges inside an EV_SYSCALL */
 #define PAD8(n)	   (((n) + 7) & ~7ull)
 
 /** The outputs of one call while they are collected. */
@@ -27,7 +28,7 @@ struct outputs {
 	bool overflow;
 };
 
-static uint8_t inline_buf[BPREC_DATA_INLINE_MAX + MAX_RANGES * (sizeof(struct buf_ref) + 8)];
+static uint8_t inline_buf[BPREC_DATA_INLINE_MAX + MAX_INLINE * (sizeof(struct buf_ref) + 8)];
 static uint8_t chunk[BPREC_DATA_MAX];
 
 long outputs__read(void *ctx, uint64_t addr, void *buf, size_t len)
@@ -167,7 +168,7 @@ int outputs__write(struct recorder *r, struct task *t, int64_t ret, uint32_t fla
 		return err;
 	if (t->plan)
 		flags |= SYSCALL_SCRATCH;
-	if (o.total > BPREC_DATA_INLINE_MAX) {
+	if (o.total > BPREC_DATA_INLINE_MAX || o.n > MAX_INLINE) {
 		for (size_t i = 0; i < o.n && !err; i++)
 			err = write_data(r, t, &o.range[i], &flags);
 		o.n = 0;

@@ -73,6 +73,7 @@ struct task {
 	uint64_t slice_ns;   /* when it got the token */
 	int64_t subst;	     /* result to be put in place of the call's, if subst_set */
 	bool subst_set;
+	bool skip_late;	    /* ... but its own filter must see the call's number first */
 	uint64_t clear_tid; /* clear_child_tid address */
 	uint64_t scratch;   /* its scratch area, 0: none */
 	uint64_t scratch_len;

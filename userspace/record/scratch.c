@@ -145,8 +145,8 @@ int scratch__set_up(struct recorder *r, struct task *t, struct regs64 *regs, boo
 	}
 	if (n < 0 || !plan_fits(r, t))
 		return hold_group(t, may_wait);
-	if (t->scratch_len < t->plan->bytes)
-		err = map_area(r, t, t->plan->bytes);
+	if (t->scratch_len < t->plan->bytes) /* its own filter may not allow a mmap */
+		err = t->by_syscall ? -EPERM : map_area(r, t, t->plan->bytes);
 	if (!err)
 		err = redirect(t, regs);
 	if (err == -ESRCH || r->err)

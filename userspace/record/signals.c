@@ -7,6 +7,11 @@
  * or after SIGNALS_HOLD_NS; its siginfo is put back at its second delivery stop. Where no call comes in time, its place is
  * written down with all registers (place SIGNAL_PREEMPT).
  *
+ * The call that it was held back for has not happened yet when the handler runs: the kernel skips it, and starts it over
+ * after the handler. Else an exit would lose the signal, an exec or a SIG_DFL would make it fatal, a mask would hide it,
+ * and a wait would end with EINTR. One signal of a number is sent at a time: the kernel keeps only one of those below
+ * SIGRTMIN. It carries a cookie, so that it is told from others of its number.
+ *
  * Where the program has a handler, the thread is stepped into it: the stop is at the handler's first instruction, with the
  * frame on the stack (PTRACE_SINGLESTEP with a signal executes no instruction of user code).
  */
@@ -129,14 +134,19 @@ static bool take_held(struct task *t, int sig)
 {
 	for (struct pending_signal **p = &t->held; *p; p = &(*p)->next) {
 		struct pending_signal *h = *p;
+		const bool again = h->cookie == (uint64_t)t->info.si_value.sival_ptr;
 
-		if (!h->sent || h->info.si_signo != sig)
+		if (!h->cookie || h->info.si_signo != sig)
 			continue;
-		t->info = h->info;
-		ptrace(PTRACE_SETSIGINFO, t->tid, 0, &t->info);
-		*p = h->next;
+		if (again) {
+			t->info = h->info;
+			ptrace(PTRACE_SETSIGINFO, t->tid, 0, &t->info);
+		} else if (sig >= SIGRTMIN) {
+			return false; /* it waits behind this one */
+		}
+		*p = h->next; /* not again: ours was merged into this one, which was pending already */
 		free(h);
-		return true;
+		return again;
 	}
 	return false;
 }
@@ -189,23 +199,37 @@ int signals__stop(struct recorder *r, struct task *t, int sig)
 	return 0;
 }
 
-/** Sends again what is held back for at least `age`. */
-static void send_held(struct task *t, uint64_t now, uint64_t age)
+/** Was another of its number, held back before it, sent and not yet delivered? */
+static bool waits_for_another(const struct task *t, const struct pending_signal *h)
 {
-	for (struct pending_signal *h = t->held; h; h = h->next) {
-		if (h->sent || now - h->ns < age)
-			continue;
-		h->sent = true;
-		syscall(SYS_tgkill, t->pid, t->tid, h->info.si_signo);
-	}
+	for (const struct pending_signal *o = t->held; o != h; o = o->next)
+		if (o->info.si_signo == h->info.si_signo)
+			return true;
+	return false;
 }
 
-int signals__entry(struct recorder *r, struct task *t)
+/** Sends again what is held back for at least `age`. Returns how many were sent. */
+static int send_held(struct task *t, uint64_t now, uint64_t age)
 {
-	(void)r;
-	if (t->held)
-		send_held(t, t->stop_ns, 0);
-	return 0;
+	static uint64_t cookies = 0xb9ec000000000000;
+	int n = 0;
+
+	for (struct pending_signal *h = t->held; h; h = h->next) {
+		siginfo_t si = { .si_signo = h->info.si_signo, .si_code = SI_QUEUE };
+
+		if (h->cookie || now - h->ns < age || waits_for_another(t, h))
+			continue;
+		h->cookie = ++cookies;
+		si.si_value.sival_ptr = (void *)h->cookie;
+		n += !syscall(SYS_rt_tgsigqueueinfo, t->pid, t->tid, si.si_signo, &si);
+	}
+	return n;
+}
+
+bool signals__entry(struct task *t)
+{
+	/* rt_sigreturn may be what unblocks it: delivered at its exit */
+	return t->held && send_held(t, t->stop_ns, 0) && t->nr != SYS_rt_sigreturn;
 }
 
 void signals__tick(struct recorder *r, uint64_t now)

@@ -11,15 +11,15 @@
 /** A signal that is held back. */
 struct pending_signal {
 	siginfo_t info;
-	uint64_t ns; /* when it came */
-	bool sent;   /* sent again, its delivery stop is on the way */
+	uint64_t ns;	 /* when it came */
+	uint64_t cookie; /* si_value with which it was sent again; 0: not yet */
 	struct pending_signal *next;
 };
 
 /** A signal-delivery stop, or the stop after the step into a handler. 0 or -errno. */
 int signals__stop(struct recorder *r, struct task *t, int sig);
-/** The thread is about to enter a call: signals held back are let in now. 0 or -errno. */
-int signals__entry(struct recorder *r, struct task *t);
+/** The thread is about to enter a call: signals held back are let in now. True: before the call, which must start over. */
+bool signals__entry(struct task *t);
 /** Lets in what was held back for too long. */
 void signals__tick(struct recorder *r, uint64_t now);
 /** After rt_sigreturn: writes the registers down. 0 or -errno. */
