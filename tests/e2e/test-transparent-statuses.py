@@ -133,6 +133,13 @@ def refuse_tracer():
     expect(re.search("bprec: .*ptrace", run.err), f"stderr is {run.err!r}")
 
 
+def refuse_strict_mode():
+    code = "import ctypes; print(ctypes.CDLL(None).prctl(22, 1, 0, 0, 0))"
+    run, _ = record(need("python3"), "-c", code)
+    expect(run.stdout == b"-1\n", f"the strict mode was entered: {run.stdout!r}")
+    expect("strict mode" in run.err, f"no word of the strict mode: {run.err!r}")
+
+
 def setuid():
     """As strace treats them: with a root recorder they get their rights, with --user they don't."""
     top = tempdir()
@@ -157,6 +164,7 @@ r.case("traces below $HOME, and latest", default_place, "NOTHING", ".local/share
 r.case("usage errors", usage)
 r.case("32-bit programs are refused", refuse_32bit)
 r.case("programs that ptrace others are refused", refuse_tracer)
+r.case("seccomp's strict mode is refused, and said to be", refuse_strict_mode)
 if os.geteuid() == 0:
     r.case("setuid programs", setuid)
 r.exit()

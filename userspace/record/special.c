@@ -66,8 +66,29 @@ static void stop_by_syscall(struct recorder *r, struct task *t)
 			u->by_syscall = true;
 }
 
+/** The strict mode can't be entered by a thread that has a filter, and each insider has ours. */
+static bool wants_strict_mode(const struct task *t)
+{
+	if (t->nr == __NR_seccomp)
+		return t->args[0] == SECCOMP_SET_MODE_STRICT;
+	return t->nr == __NR_prctl && t->args[0] == PR_SET_SECCOMP &&
+	       t->args[1] == SECCOMP_MODE_STRICT;
+}
+
+static int tell_strict_mode(struct recorder *r, struct task *t)
+{
+	recorder__warn(r,
+		       "pid %d: it asked for seccomp's strict mode, which a recording can't give; "
+		       "the call failed with EINVAL and nothing restrains it",
+		       t->pid);
+	return emit__note(r, t, NOTE_REFUSED, t->nr,
+			  "seccomp's strict mode can't be entered in a recording");
+}
+
 int special__exit(struct recorder *r, struct task *t, int64_t ret)
 {
+	if (ret == -EINVAL && wants_strict_mode(t))
+		return tell_strict_mode(r, t);
 	if (installs_filter(t) && ret >= 0) {
 		stop_by_syscall(r, t);
 	} else if (t->nr == __NR_set_tid_address) {
