@@ -213,7 +213,8 @@ def key_used_again(place):
             os.unlink(path)
     insider.end()
     driver.end()
-    expect(again, "the test is wrong: no structure was used again")
+    if not again and not wrong:  # it is the kernel's choice, and depends on what else runs
+        raise Skip("this kernel used no structure again")
     expect(not wrong, f"told of files that nobody watches: inodes {sorted(set(wrong))}")
 
 
