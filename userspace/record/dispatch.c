@@ -71,7 +71,6 @@ static int write_preemption(struct recorder *r, struct task *t)
 	if (err)
 		return err == -ESRCH ? 0 : err;
 	ev.xsave_len = len;
-	r->preempts++;
 	return emit(r, EV_REGS, t, &ev, sizeof(ev), xstate, len);
 }
 

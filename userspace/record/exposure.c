@@ -33,7 +33,6 @@ static int tell_hidden(struct recorder *r, struct exposure *e)
 			"the kernel counts a writer that no process's descriptors or mappings show");
 	if (e->kind != EXPOSURE_WRITABLE_MAPPING)
 		return 0;
-	e->obj->gap_told = true;
 	return emit__gap(
 		r, GAP_HIDDEN_STORES, CH_MMAP_STORE, e->obj->id,
 		"pid %d (%s) maps it shared and may write it: stores after the first to a page cause no event",

@@ -188,17 +188,13 @@ int object__save(struct recorder *r, struct object *o, uint64_t first, uint64_t 
 {
 	struct space_runs runs = { 0 };
 	uint64_t size = 0, lost = 0;
-	off_t at;
 	int err;
 
 	if (o->device || o->fd < 0 || is_saved(r, o, first, first + n))
 		return 0;
 	if (o->stale)
 		object__forget_pages(o);
-	at = lseek(o->fd, 0, SEEK_CUR);
 	err = space__save_file(r->w, o->fd, first, n, &runs, &size, &lost);
-	if (o->fd_is_dup) /* looking for holes moved the program's file position */
-		lseek(o->fd, at, SEEK_SET);
 	if (!err)
 		err = space__emit_pages(r->w, o->id, PAGES_MAPPED, first, &runs, size, NULL,
 					emit__feed, r);

@@ -361,12 +361,6 @@ int outside__before_unmap(struct recorder *r, struct task *t, uint64_t addr, uin
 	return err;
 }
 
-void outside__task_gone(struct recorder *r, struct task *t)
-{
-	(void)r;
-	(void)t;
-}
-
 static int write_losses(struct recorder *r)
 {
 	struct kern_loss loss[64];

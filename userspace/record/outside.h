@@ -22,8 +22,6 @@ bool outside__busy(const struct recorder *r);
  *  more, and marks changes that are still under way (DESIGN 12, rules 1 and 9). 0 or -errno. */
 int outside__before_unmap(struct recorder *r, struct task *t, uint64_t addr, uint64_t len,
 			  bool whole);
-/** A thread is gone. */
-void outside__task_gone(struct recorder *r, struct task *t);
 /** The recording is over: what is left is written down, and what was lost. 0 or -errno. */
 int outside__finish(struct recorder *r);
 

@@ -17,11 +17,6 @@
 #include "sys/sys.h"
 #include "trace/writer.h"
 
-/** A thread that may not run holds at least one of these. */
-enum hold_reason {
-	HOLD_CHANGE = 1, /* an outside change of a page it maps is being saved */
-};
-
 /** Where a tracee is, as far as its stops tell. */
 enum task_state {
 	TASK_NEW,     /* announced by its parent, or seen before that; not yet stopped and known */
@@ -51,7 +46,6 @@ struct task {
 	bool known;	     /* its EV_PROCESS is written */
 	bool stop_seen;	     /* its first stop was seen */
 	bool by_syscall;     /* stops by PTRACE_SYSCALL, not by our filter (DESIGN 12, rule 7) */
-	bool next_is_exit;   /* by_syscall: the next syscall stop is an exit */
 	bool interrupt_sent; /* PTRACE_INTERRUPT is on its way */
 	bool preempt;	     /* ... because its slice is over */
 	bool blocking;	     /* TASK_IN_CALL: the token may go to another */
@@ -121,10 +115,9 @@ struct object {
 	int fd;		/* our own read-only descriptor, pins the object; -1: none */
 	bool fd_is_dup; /* shares the program's open file description: not kept */
 	bool device;
-	bool memory;   /* of shmem or hugetlbfs: its stores leave no trace of any kind */
-	bool exposed;  /* an outsider could or can write it */
-	bool stale;    /* saved pages may be out of date: save again at the next mmap */
-	bool gap_told; /* EV_GAP hidden-stores was written */
+	bool memory;  /* of shmem or hugetlbfs: its stores leave no trace of any kind */
+	bool exposed; /* an outsider could or can write it */
+	bool stale;   /* saved pages may be out of date: save again at the next mmap */
 	int32_t writecount, mmap_writable; /* at the last look */
 	struct saved_range *saved;
 	size_t nsaved;
@@ -150,7 +143,7 @@ struct fault {
 struct change {
 	struct kevent ke;		 /* the event it began with: identity of the object */
 	uint32_t writer, channel, flags; /* flags: enum change_flags */
-	bool ended, waiting;		 /* waiting: insiders were asked to stop */
+	bool ended;
 	uint64_t begin_ns, end_ns, give_up_ns;
 	uint64_t offset, length;
 	struct change *next;
@@ -215,15 +208,13 @@ struct recorder {
 	pid_t root;
 	uint32_t end_kind; /* of the root, once known */
 	int32_t end_code;
-	int err; /* first fatal error: the recording ends */
-	bool told_noenosys;
+	int err;	   /* first fatal error: the recording ends */
 	struct kevent *kq; /* kernel events taken from the ring, not yet dispatched */
 	size_t kq_n, kq_at, kq_cap;
 	struct wait_result *wq; /* stops not yet dispatched */
 	size_t wq_n, wq_at, wq_cap;
 	uint64_t next_tick_ns;
 	struct kicker *kicker;
-	uint64_t preempts, events_in;
 };
 
 /** Finds a thread; NULL if unknown. */

@@ -284,7 +284,6 @@ int tree__gone(struct recorder *r, pid_t tid, int status)
 	ev.clear_child_tid = t->clear_tid;
 	if (t->known)
 		err = emit(r, EV_EXIT, t, &ev, sizeof(ev), NULL, 0);
-	outside__task_gone(r, t);
 	rtask__free(r, t);
 	sched__run(r);
 	return err;
