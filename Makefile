@@ -31,7 +31,7 @@ CFLAGS ?= -O2 -g
 WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wundef $(if $(WERROR),-Werror)
 ALL_CPPFLAGS = -Iinclude -iquote userspace -I$(B)/skel -D_GNU_SOURCE -DBPREC_VERSION='"$(VERSION)"' $(CPPFLAGS)
 ALL_CFLAGS = -std=gnu11 $(CFLAGS) $(WARN) $(SANFLAGS) -pthread
-LDLIBS := -lbpf -lelf -ldw -lzstd -lxxhash -ljansson -lJudy -lz -pthread
+LDLIBS := -lbpf -lelf -ldw -lZydis -lzstd -lxxhash -ljansson -lJudy -lz -pthread
 
 SRC := $(sort $(wildcard userspace/*.c userspace/*/*.c))
 OBJ := $(SRC:%.c=$(B)/%.o)

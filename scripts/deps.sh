@@ -18,6 +18,7 @@ build  libzstd-dev              compression of traces
 build  libxxhash-dev            checksums of traces
 build  libjansson-dev           JSON
 build  libjudy-dev              sparse arrays
+build  libzydis-dev             decodes instructions
 build  uthash-dev               hash tables
 build  zlib1g-dev               for libbpf
 test   libcmocka-dev            unit tests

@@ -113,6 +113,7 @@
  *   model/pagemap.[ch]      page ids of an object
  *   model/tasks.c           threads and their address spaces
  *   model/vmas.[ch]         mappings of one address space
+ *   model/regs.[ch]          what must be equal between a recording and its replay: registers, extended state
  *   model/model.h           who maps what, from events
  *   model/apply.c           the model made, fed, freed
  *

@@ -112,7 +112,8 @@ struct event_header {
 	uint16_t flags;	   /* 0 */
 	uint32_t tid, pid; /* the tracee (thread, thread group) it is about; 0: the recorder */
 	uint64_t time_ns;  /* when it was written; never decreases */
-	uint64_t reg_hash; /* hash of the tracee's register file, 0: none (issue: replay) */
+	uint64_t
+		reg_hash; /* regs64__hash (model/regs.h) of the tracee's register file as the event leaves it, 0: none */
 };
 static_assert(sizeof(struct event_header) == 32, "event_header");
 
@@ -220,8 +221,9 @@ struct ev_data {
 /** Why there is an EV_DATA. */
 enum data_why {
 	DATA_SYSCALL = 1, /* output of the call that ends with this thread's next EV_SYSCALL */
-	DATA_KERNEL = 2,  /* stored by the kernel outside a call (clear_child_tid, robust list) */
-	DATA_PATCH = 3,	  /* stored by bprec */
+	DATA_KERNEL =
+		2, /* stored by the kernel outside a call's end (thread ids at clone, clear_child_tid, robust list) */
+	DATA_PATCH = 3, /* stored by bprec */
 };
 
 /** Where a signal came in. */
@@ -464,6 +466,55 @@ struct ev_output {
 	uint32_t fd, len;
 };
 
+/** Instructions of chance that bprec carries out in the program's place (DESIGN 8). */
+enum insn_kind { INSN_CPUID = 1, INSN_RDTSC = 2, INSN_RDTSCP = 3 };
+/** EV_INSN: the thread ran into a patched instruction at addr (its first byte is int3, see DATA_PATCH). The registers are
+ *  those after it; rip is addr + length then. cpuid sets all four to 32 bits; rdtsc rax and rdx; rdtscp rcx too. */
+struct ev_insn {
+	uint32_t kind;	 /* enum insn_kind */
+	uint32_t length; /* bytes of the original instruction */
+	uint64_t addr;
+	uint64_t rax, rbx, rcx, rdx;
+};
+
+/** A word of memory, at a preemption point. */
+struct mem_word {
+	uint64_t addr;	/* multiple of 8 */
+	uint64_t value; /* what the 8 bytes there hold */
+};
+/** EV_WORDS: words of memory that tell rounds of a loop apart, at the point of the thread's EV_REGS (REGS_PREEMPT) that
+ *  follows as its next event. Followed by nwords mem_words. */
+struct ev_words {
+	uint32_t nwords, reserved;
+};
+
+/** Flags of ev_memhash. */
+enum memhash_flags {
+	MEMHASH_PARTIAL = 1, /* not every writable page of the address space is in it */
+	MEMHASH_POINT =
+		2, /* taken at the point of the EV_REGS (REGS_PREEMPT) that is the thread's next event but EV_WORDS */
+};
+/** EV_MEMHASH: hashes of pages of the address space of header.tid, which is stopped where its previous event left it
+ *  (MEMHASH_POINT: where its next EV_REGS finds it). Followed by nruns memhash_runs and npages u32: the low half of
+ *  XXH3_64bits of each page, 0 for a page of zeros or one that isn't there. */
+struct ev_memhash {
+	uint64_t xstate_hash; /* of the thread's extended state (model/regs.h), 0: none */
+	uint32_t flags;	      /* enum memhash_flags */
+	uint32_t nruns, npages, reserved;
+};
+/** A run of pages of an EV_MEMHASH. */
+struct memhash_run {
+	uint64_t addr;	 /* bytes, page aligned */
+	uint64_t npages; /* in the run */
+};
+
+/** EV_LIMIT: a resource limit of the thread's process, as it is at its exec. */
+struct ev_limit {
+	uint32_t resource,
+		reserved; /* RLIMIT_* (RLIMIT_STACK alone: it bounds the growth of the stack) */
+	uint64_t soft;	  /* bytes, ~0: none */
+};
+
 /** EV_END, the last event of a complete trace. */
 struct ev_end {
 	uint32_t kind;
@@ -498,5 +549,11 @@ BPREC_BODY_8(ev_compare);
 BPREC_BODY_8(ev_loss);
 BPREC_BODY_8(ev_note);
 BPREC_BODY_8(ev_output);
+BPREC_BODY_8(ev_insn);
+BPREC_BODY_8(mem_word);
+BPREC_BODY_8(ev_words);
+BPREC_BODY_8(ev_memhash);
+BPREC_BODY_8(memhash_run);
+BPREC_BODY_8(ev_limit);
 
 #endif

@@ -119,7 +119,11 @@
 	X(NOTE, 26, "note")                                                                        \
 	X(GROUP, 27, "group")                                                                      \
 	X(OUTPUT, 28, "output")                                                                    \
-	X(END, 29, "end")
+	X(END, 29, "end")                                                                          \
+	X(INSN, 30, "insn")                                                                        \
+	X(WORDS, 31, "words")                                                                      \
+	X(MEMHASH, 32, "memhash")                                                                  \
+	X(LIMIT, 33, "limit")
 
 #define BPREC_ENUM_CH(id, n, text) CH_##id = (n),
 #define BPREC_ENUM_OUT(id, n, text) OUTCOME_##id = (n),

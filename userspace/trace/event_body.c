@@ -498,6 +498,50 @@ static int check_output(struct part *p)
 	return tail_is(p, b->len);
 }
 
+static int check_insn(struct part *p)
+{
+	const struct ev_insn *b = p->body;
+	int err = in_range("kind", b->kind, INSN_CPUID, INSN_RDTSCP);
+
+	return err < 0 ? err : in_range("length", b->length, 2, 15);
+}
+
+static int check_words(struct part *p)
+{
+	const struct ev_words *b = p->body;
+	int err = zero(b->reserved);
+
+	return err < 0 ? err : tail_is(p, (uint64_t)b->nwords * sizeof(struct mem_word));
+}
+
+static int check_memhash(struct part *p)
+{
+	const struct ev_memhash *b = p->body;
+	const struct memhash_run *r = (const struct memhash_run *)p->tail;
+	uint64_t sum = 0;
+	int err = zero(b->reserved);
+
+	if (err == 0)
+		err = in_range("flags", b->flags, 0, MEMHASH_PARTIAL | MEMHASH_POINT);
+	if (err == 0)
+		err = tail_is(p, (uint64_t)b->nruns * sizeof(*r) + (uint64_t)b->npages * 4);
+	for (uint32_t i = 0; err == 0 && i < b->nruns; i++) {
+		err = in_range("pages of a run", r[i].npages, 1, b->npages);
+		if (err == 0)
+			err = page_range(r[i].addr, r[i].npages * BPREC_PAGE_SIZE);
+		sum += r[i].npages;
+	}
+	EVENT_MUST(err < 0 || sum == b->npages, "runs don't add up to the number of pages");
+	return err;
+}
+
+static int check_limit(struct part *p)
+{
+	const struct ev_limit *b = p->body;
+
+	return zero(b->reserved);
+}
+
 static int check_end(struct part *p)
 {
 	const struct ev_end *b = p->body;
@@ -540,6 +584,10 @@ static const struct rule {
 	[EV_GROUP] = { sizeof(struct ev_group), NULL, true },
 	[EV_OUTPUT] = { sizeof(struct ev_output), check_output, false },
 	[EV_END] = { sizeof(struct ev_end), check_end, true },
+	[EV_INSN] = { sizeof(struct ev_insn), check_insn, true },
+	[EV_WORDS] = { sizeof(struct ev_words), check_words, false },
+	[EV_MEMHASH] = { sizeof(struct ev_memhash), check_memhash, false },
+	[EV_LIMIT] = { sizeof(struct ev_limit), check_limit, true },
 };
 
 int event_body__check(struct event_check *c, const struct event_header *ev)
