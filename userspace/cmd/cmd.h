@@ -43,7 +43,7 @@ struct cmd {
 extern const struct cmd *const commands[];
 
 /** The commands, each in cmd/NAME.c. */
-extern const struct cmd cmd_record, cmd_check, cmd_probe, cmd_dump, cmd_ps, cmd_help;
+extern const struct cmd cmd_record, cmd_replay, cmd_check, cmd_probe, cmd_dump, cmd_ps, cmd_help;
 
 /** --help, which every command has beside its own options. */
 extern const struct cmd_option cmd_help_option;

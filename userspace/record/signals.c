@@ -169,13 +169,15 @@ static bool hold_back(struct task *t)
 int signals__stop(struct recorder *r, struct task *t, int sig)
 {
 	enum signal_action action;
+	siginfo_t info;
 	bool again;
 	int err;
 
-	if (ptrace(PTRACE_GETSIGINFO, t->tid, 0, &t->info))
+	if (ptrace(PTRACE_GETSIGINFO, t->tid, 0, &info))
 		return errno == EINVAL ? 0 : -errno;
-	if (t->step_to_handler && sig == SIGTRAP && t->info.si_code > 0)
-		return entered_handler(r, t);
+	if (t->step_to_handler && sig == SIGTRAP && info.si_code > 0)
+		return entered_handler(r, t); /* t->info is still that of the signal */
+	t->info = info;
 	t->step_to_handler = false;
 	again = take_held(t, sig);
 	err = tracee__get_regs(t->tid, &t->before_sig);

@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: MIT */
+/* replay.c: `bprec replay`: runs a trace again. */
+#include "replay/replay.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "cmd/trace.h"
+#include "show/event.h"
+#include "util/err.h"
+
+enum { OPT_QUIET, OPT_NO_VERIFY, OPT_STATS, OPT_UNTIL, OPT_TRACE };
+
+static const struct cmd_option options[] = {
+	[OPT_QUIET] = { "quiet", 'q', NULL, "print nothing of the program's output" },
+	[OPT_NO_VERIFY] = { "no-verify", 0, NULL, "don't compare registers and memory" },
+	[OPT_STATS] = { "stats", 0, NULL, "print counts and times" },
+	[OPT_UNTIL] = { "until", 0, "EVENT", "stop after this event" },
+	[OPT_TRACE] = { "trace", 0, NULL, "print each event as it is replayed, to stderr" },
+	{ NULL, 0, NULL, NULL },
+};
+
+/** What the command line asks for. */
+struct wish {
+	struct replay_opts o;
+	bool quiet, stats, trace;
+	const char *operand; /* NULL: the latest */
+	struct sink sink;
+};
+
+/** Writes all of it, to our own stdout or stderr. A reader that went away ends nothing: the replay is a check too. */
+static int output(void *ctx, int stream, const void *buf, size_t len)
+{
+	const char *p = buf;
+
+	(void)ctx;
+	while (len) {
+		const ssize_t n = write(stream, p, len);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return errno == EPIPE ? 0
+					      : err__set(-errno, "writing the program's output: %s",
+							 strerror(errno));
+		p += n;
+		len -= n;
+	}
+	return 0;
+}
+
+static void print_event(void *ctx, const struct event_header *ev, uint64_t no)
+{
+	struct wish *w = ctx;
+
+	show__event(&w->sink, ev, no);
+	fflush(stderr);
+}
+
+static int parse(int argc, char **argv, struct wish *w)
+{
+	struct cmd_parse p = { .argc = argc, .argv = argv, .at = 1 };
+	const struct cmd_option *o;
+	char *end;
+	int err;
+
+	while ((o = cmd__next(&cmd_replay, &p, &err))) {
+		switch (o - options) {
+		case OPT_QUIET:
+			w->quiet = true;
+			break;
+		case OPT_NO_VERIFY:
+			w->o.no_verify = true;
+			break;
+		case OPT_STATS:
+			w->stats = true;
+			break;
+		case OPT_TRACE:
+			w->trace = true;
+			break;
+		default:
+			w->o.until = strtoull(p.value, &end, 10);
+			if (!*p.value || *end || !w->o.until)
+				return cmd__usage_error(
+					&cmd_replay,
+					"--until wants the number of an event (from 1), not '%s'",
+					p.value);
+		}
+	}
+	if (err)
+		return err;
+	if (argc - p.at > 1)
+		return cmd__usage_error(&cmd_replay, "one trace at a time, not '%s'",
+					argv[p.at + 1]);
+	w->operand = p.at < argc ? argv[p.at] : NULL;
+	return 0;
+}
+
+static double seconds(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec + ts.tv_nsec * 1e-9;
+}
+
+/** The events that led to a difference. */
+static void print_last(const struct replay *rp)
+{
+	static const char *const names[EV_MAX] = {
+#define NAME(id, n, text) [n] = text,
+		BPREC_EVENTS(NAME)
+#undef NAME
+	};
+	uint64_t no[8];
+	uint16_t type[8];
+	uint32_t tid[8];
+	const size_t n = replay__last_events(rp, no, type, tid, 8);
+
+	fprintf(stderr, "bprec: last events:");
+	for (size_t i = 0; i < n; i++)
+		fprintf(stderr, "%s %" PRIu64 " %s (%u)", i ? "," : "", no[i], names[type[i]],
+			tid[i]);
+	fprintf(stderr, "\n");
+}
+
+static void print_end(const struct wish *w, const struct replay_stats *st, const struct reader *r,
+		      double took)
+{
+	const char *what = w->o.no_verify ? "nothing compared" : "no difference";
+
+	fprintf(stderr,
+		"bprec: replayed %" PRIu64 " events in %" PRIu64 " processes, %" PRIu64
+		" checks, %s%s\n",
+		st->events, st->processes, st->checks, what,
+		st->ended	      ? ""
+		: w->o.until	      ? "; stopped as asked"
+		: reader__complete(r) ? ""
+				      : "; the trace ends here: its recording was cut short");
+	if (w->stats)
+		fprintf(stderr, "bprec: %.3f s, %" PRIu64 " stops, %" PRIu64 " preemption points\n",
+			took, st->stops, st->preemptions);
+}
+
+static int exit_code(const struct replay_stats *st)
+{
+	if (!st->ended)
+		return EXIT_OK;
+	if (st->end_kind == END_SIGNALED)
+		return 128 + st->end_code;
+	return st->end_kind == END_EXITED ? st->end_code : EXIT_BPREC;
+}
+
+static int play(struct wish *w, struct reader *r)
+{
+	const double start = seconds();
+	struct replay *rp = NULL;
+	struct replay_stats st = { 0 };
+	int err = replay__open(&rp, r, &w->o);
+
+	if (!err) {
+		err = replay__run(rp);
+		st = replay__stats(rp);
+	}
+	if (err) {
+		cmd__trouble();
+		if (rp && err == -REPLAY_E_DIFFERS)
+			print_last(rp);
+	} else if (!w->quiet || w->stats) {
+		print_end(w, &st, r, seconds() - start);
+	}
+	replay__free(rp);
+	return err ? EXIT_BPREC : exit_code(&st);
+}
+
+static int run(int argc, char **argv)
+{
+	struct wish w = { .o = { 0 } };
+	struct show_opts so = { stderr, false, false };
+	struct reader *r = NULL;
+	int code = parse(argc, argv, &w);
+
+	if (code)
+		return code;
+	w.sink = sink__text(&so);
+	w.o.ctx = &w;
+	w.o.output = w.quiet ? NULL : output;
+	w.o.event = w.trace ? print_event : NULL;
+	if (cmd__open_trace(w.operand, &r)) {
+		cmd__trouble();
+		return EXIT_BPREC;
+	}
+	code = play(&w, r);
+	reader__free(r);
+	return code;
+}
+
+const struct cmd cmd_replay = {
+	"replay", "[TRACE]", "run a trace again, and compare", options, run, EXIT_BPREC,
+};

@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * engine.c: the events of a trace, one after the other.
+ *
+ * The order of the trace is the order of the replay. A thread runs user code only when the event comes that ended that piece
+ * of user code in the recording (a call, a fault, a preemption point); every other event happens while it stands. So what
+ * threads of a share group do to their memory happens in the recorded order.
+ */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#include "replay/state.h"
+#include "tracee/tracee.h"
+#include "util/err.h"
+
+static const char *type_name(uint16_t type)
+{
+#define NAME(id, n, text) [n] = text,
+	static const char *const names[EV_MAX] = { BPREC_EVENTS(NAME) };
+#undef NAME
+	return type < EV_MAX && names[type] ? names[type] : "?";
+}
+
+static int say(struct replay *rp, int err, const char *fmt, va_list ap)
+{
+	char text[ERR_TEXT_MAX / 2];
+
+	vsnprintf(text, sizeof(text), fmt, ap);
+	return err__set(err, "event %llu (%s of thread %u): %s", (unsigned long long)rp->no,
+			type_name(rp->type), rp->tid, text);
+}
+
+int replay__differs(struct replay *rp, const char *fmt, ...)
+{
+	va_list ap;
+	int err;
+
+	va_start(ap, fmt);
+	err = say(rp, -REPLAY_E_DIFFERS, fmt, ap);
+	va_end(ap);
+	return err;
+}
+
+int replay__fail(struct replay *rp, int err, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	err = say(rp, err, fmt, ap);
+	va_end(ap);
+	return err;
+}
+
+static int on_start(struct replay *rp, const struct ev_start *s)
+{
+	const uint64_t xcr0 = tracee__xcr0();
+
+	if (s->xsave_size && s->xsave_size != tracee__xstate_size())
+		return replay__fail(
+			rp, -REPLAY_E_CANT,
+			"the recording machine's extended state has %u bytes (features %#llx), "
+			"this one's %zu (%#llx): replay it on a machine with the same processor "
+			"features",
+			s->xsave_size, (unsigned long long)s->xcr0, tracee__xstate_size(),
+			(unsigned long long)xcr0);
+	return 0;
+}
+
+static int on_limit(struct rtask *t, const struct ev_limit *l)
+{
+	struct rlimit rl = { l->soft, RLIM_INFINITY };
+
+	if (l->resource == RLIMIT_STACK && prlimit(t->real, RLIMIT_STACK, NULL, &rl) == 0) {
+		rl.rlim_cur = l->soft < rl.rlim_max ? l->soft : rl.rlim_max;
+		prlimit(t->real, RLIMIT_STACK, &rl, NULL);
+	}
+	return 0;
+}
+
+static int keep(struct event_header **where, const struct event_header *ev)
+{
+	free(*where);
+	*where = malloc(ev->size);
+	if (!*where)
+		return err__set(-ENOMEM, "no memory");
+	memcpy(*where, ev, ev->size);
+	return 0;
+}
+
+static int on_memhash(struct replay *rp, struct rtask *t, const struct event_header *ev)
+{
+	const struct ev_memhash *h = (const void *)(ev + 1);
+
+	if (rp->opts.no_verify)
+		return 0;
+	return h->flags & MEMHASH_POINT ? keep(&t->memhash, ev) : 0;
+}
+
+/** Events that are about a thread that must be known. */
+static int of_thread(struct replay *rp, struct rtask *t, const struct event_header *ev)
+{
+	switch (ev->type) {
+	case EV_EXIT:
+		return rtask__exit(rp, t, ev);
+	case EV_SYSCALL:
+	case EV_SYSCALL_ENTER:
+	case EV_DATA:
+		return calls__event(rp, t, ev);
+	case EV_SIGNAL:
+		return signals__event(rp, t, ev);
+	case EV_REGS:
+		return signals__regs(rp, t, ev);
+	case EV_INSN:
+		return signals__insn(rp, t, ev);
+	case EV_MAP:
+	case EV_UNMAP:
+	case EV_PROTECT:
+	case EV_REMAP:
+	case EV_MEM:
+		return mem__event(rp, t, ev);
+	case EV_OUTPUT:
+		return output__moved(rp, t, (const void *)(ev + 1));
+	case EV_WORDS:
+		return keep(&t->words, ev);
+	case EV_MEMHASH:
+		return on_memhash(rp, t, ev);
+	case EV_LIMIT:
+		return on_limit(t, (const void *)(ev + 1));
+	default:
+		return 0;
+	}
+}
+
+static int play(struct replay *rp, const struct event_header *ev)
+{
+	const struct ev_end *end = (const void *)(ev + 1);
+	struct rtask *t;
+
+	switch (ev->type) {
+	case EV_START:
+		return on_start(rp, (const void *)(ev + 1));
+	case EV_OBJECT:
+	case EV_PAGES:
+		return robject__event(rp, ev);
+	case EV_PROCESS:
+		return rtask__process(rp, ev);
+	case EV_EXEC:
+		return rtask__exec(rp, ev);
+	case EV_END:
+		rp->st.ended = true;
+		rp->st.end_kind = end->kind;
+		rp->st.end_code = end->code;
+		return 0;
+	default:
+		break;
+	}
+	t = ev->tid ? rtask__get(rp, ev->tid) : NULL;
+	return t ? of_thread(rp, t, ev) : 0;
+}
+
+static int step(struct replay *rp, const struct event_header *ev)
+{
+	int err;
+
+	rp->type = ev->type;
+	rp->tid = ev->tid;
+	rp->last[rp->nlast % REPLAY_LAST].no = rp->no;
+	rp->last[rp->nlast % REPLAY_LAST].type = ev->type;
+	rp->last[rp->nlast++ % REPLAY_LAST].tid = ev->tid;
+	if (rp->opts.event)
+		rp->opts.event(rp->opts.ctx, ev, rp->no);
+	err = play(rp, ev);
+	if (err)
+		return err;
+	rp->st.events++;
+	if (model__apply(rp->m, ev, rp->no))
+		return err__set(-EBADMSG, "%s", model__error(rp->m));
+	return 0;
+}
+
+int replay__run(struct replay *rp)
+{
+	const struct event_header *ev;
+	int got, err = 0;
+
+	while (!err && (got = reader__next(rp->rd, &ev, &rp->no)) == 1) {
+		err = step(rp, ev);
+		if (rp->opts.until && rp->no >= rp->opts.until)
+			return err;
+	}
+	if (err)
+		return err;
+	return got < 0 ? err__set(got, "%s", reader__error(rp->rd)) : 0;
+}
+
+int replay__open(struct replay **ret, struct reader *reader, const struct replay_opts *opts)
+{
+	struct replay *rp = calloc(1, sizeof(*rp));
+	int err;
+
+	if (!rp)
+		return err__set(-ENOMEM, "no memory");
+	rp->opts = *opts;
+	rp->rd = reader;
+	rp->m = model__new();
+	err = rp->m ? stub__first(rp) : err__set(-ENOMEM, "no memory");
+	if (err) {
+		replay__free(rp);
+		return err;
+	}
+	*ret = rp;
+	return 0;
+}
+
+void replay__free(struct replay *rp)
+{
+	if (!rp)
+		return;
+	rtask__free_all(rp);
+	stub__kill(rp->empty);
+	robject__free_all(rp);
+	model__free(rp->m);
+	free(rp);
+}
+
+struct replay_stats replay__stats(const struct replay *rp)
+{
+	return rp->st;
+}
+
+const struct model *replay__model(const struct replay *rp)
+{
+	return rp->m;
+}
+
+uint32_t replay__thread(const struct replay *rp)
+{
+	return rtask__get((struct replay *)rp, rp->tid) ? rp->tid : 0;
+}
+
+size_t replay__last_events(const struct replay *rp, uint64_t *no, uint16_t *type, uint32_t *tid,
+			   size_t max)
+{
+	const uint64_t have = rp->nlast < REPLAY_LAST ? rp->nlast : REPLAY_LAST;
+	const uint64_t n = have < max ? have : max;
+
+	for (uint64_t i = 0; i < n; i++) {
+		const size_t at = (rp->nlast - n + i) % REPLAY_LAST;
+
+		no[i] = rp->last[at].no;
+		type[i] = rp->last[at].type;
+		tid[i] = rp->last[at].tid;
+	}
+	return n;
+}
+
+int replay__regs(struct replay *rp, uint32_t tid, struct regs64 *ret)
+{
+	const struct rtask *t = rtask__get(rp, tid);
+
+	if (!t || t->state == RTASK_RUNNING)
+		return -ESRCH;
+	*ret = t->regs;
+	return 0;
+}
+
+int replay__xstate(struct replay *rp, uint32_t tid, void *buf, size_t *len)
+{
+	const struct rtask *t = rtask__get(rp, tid);
+
+	return t ? tracee__get_xstate(t->real, buf, len) : -ESRCH;
+}
+
+ssize_t replay__read(struct replay *rp, uint32_t tid, uint64_t addr, void *buf, size_t len)
+{
+	struct rtask *t = rtask__get(rp, tid);
+
+	return t ? mem__read(t, addr, buf, len) : -ESRCH;
+}

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: MIT */
+/* replay.h: runs a trace again, from the trace alone. The engine: one narrow interface for the command, its tests, and a
+ * debugger to come. One thread calls it; it makes child processes and memfds, and opens no files. */
+#ifndef BPREC_REPLAY_H
+#define BPREC_REPLAY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "bprec/format.h"
+#include "model/model.h"
+#include "trace/reader.h"
+
+/** Returned when the replay leaves the trace; replay__error has the details. Outside the range of errno. */
+#define REPLAY_E_DIFFERS 5001
+/** Returned when the trace holds something that can't be run again. */
+#define REPLAY_E_CANT 5002
+
+/** A replay under way. Opaque. */
+struct replay;
+
+/** How to run. Zero-initialise; every field may stay 0. */
+struct replay_opts {
+	bool no_verify; /* compare nothing */
+	uint64_t until; /* stop after this event; 0: run to the end */
+	uint32_t only;	/* process whose share group alone is run; 0: all */
+	/** Takes what the program wrote to its stdout (stream 1) or stderr (2). Nonzero ends the replay and is returned. */
+	int (*output)(void *ctx, int stream, const void *buf, size_t len);
+	/** Sees each event before it is replayed. */
+	void (*event)(void *ctx, const struct event_header *ev, uint64_t no);
+	void *ctx;
+};
+
+/** What was done, and how the command ended. */
+struct replay_stats {
+	uint64_t events;      /* replayed */
+	uint64_t processes;   /* of the recorded tree, run again */
+	uint64_t checks;      /* comparisons of calls, registers and pages that were made */
+	uint64_t stops;	      /* of the stub processes */
+	uint64_t preemptions; /* places between two calls that were found again */
+	bool ended;	      /* the command's end was reached */
+	uint32_t end_kind;    /* enum end_kind */
+	int32_t end_code;
+};
+
+/** Begins. The reader is at its first event and stays the caller's. 0 or negative with err__set. */
+int replay__open(struct replay **ret, struct reader *reader, const struct replay_opts *opts);
+/** Runs to the end, to opts.until, or to the first difference. 0, -REPLAY_E_DIFFERS or -REPLAY_E_CANT or -errno with
+ *  err__set: one line that names event, thread, what was expected and what was found. */
+int replay__run(struct replay *rp);
+/** Ends it, and all its processes; NULL is allowed. */
+void replay__free(struct replay *rp);
+/** Counts so far. */
+struct replay_stats replay__stats(const struct replay *rp);
+/** The state of the recorded tree at this point. */
+const struct model *replay__model(const struct replay *rp);
+/** Thread that the last event was about; 0: none alive. */
+uint32_t replay__thread(const struct replay *rp);
+/** Numbers and types of the last events, oldest first; returns how many (at most max). */
+size_t replay__last_events(const struct replay *rp, uint64_t *no, uint16_t *type, uint32_t *tid,
+			   size_t max);
+
+/** Registers of a recorded thread. 0, -ESRCH. */
+int replay__regs(struct replay *rp, uint32_t tid, struct regs64 *ret);
+/** Extended state of a recorded thread; *len in: room, out: bytes. */
+int replay__xstate(struct replay *rp, uint32_t tid, void *buf, size_t *len);
+/** Memory as a recorded thread sees it. Bytes read up to the first unreadable page, or -errno. */
+ssize_t replay__read(struct replay *rp, uint32_t tid, uint64_t addr, void *buf, size_t len);
+
+#endif

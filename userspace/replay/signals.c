@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * signals.c: signals, preemption points and patched instructions.
+ *
+ * The kernel delivers nothing here. A handler's frame, registers and extended state are those of the trace. A signal that an
+ * instruction raised comes up by itself when the thread runs into it; all others happen where the thread stands.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "model/regs.h"
+#include "replay/state.h"
+#include "tracee/tracee.h"
+#include "util/err.h"
+
+#define PAD8(n) (((n) + 7) & ~7u)
+
+static int same_regs(struct replay *rp, struct rtask *t, const struct regs64 *want)
+{
+	uint64_t expected, found;
+	const char *name;
+
+	if (rp->opts.no_verify)
+		return 0;
+	rp->st.checks++;
+	name = regs64__diff(want, &t->regs, &expected, &found);
+	if (!name)
+		return 0;
+	return replay__differs(rp, "register %s: expected %#llx, found %#llx (at %#llx)", name,
+			       (unsigned long long)expected, (unsigned long long)found,
+			       (unsigned long long)t->regs.rip);
+}
+
+static int set_state(struct replay *rp, struct rtask *t, const struct regs64 *regs, const void *x,
+		     size_t xlen)
+{
+	int err = 0;
+
+	t->regs = *regs;
+	t->regs.eflags &= ~0x100ull; /* it was stepped there */
+	t->dirty = true;
+	t->restart = false;
+	t->state = RTASK_READY;
+	if (xlen)
+		err = tracee__set_xstate(t->real, x, xlen);
+	return err ? replay__fail(rp, err, "setting the extended state: %s", strerror(-err)) : 0;
+}
+
+static int enter_handler(struct replay *rp, struct rtask *t, const struct ev_signal *s)
+{
+	const uint8_t *x = (const void *)(s + 1), *frame = x + PAD8(s->xsave_len);
+	int err = mem__write(rp, t, s->regs_after.rsp, frame, s->frame_len);
+
+	return err ? err : set_state(rp, t, &s->regs_after, x, s->xsave_len);
+}
+
+/** Runs to the instruction that raises the signal. */
+static int run_into(struct replay *rp, struct rtask *t, const struct ev_signal *s)
+{
+	char where[160];
+	int err = run__to_stop(rp, t);
+
+	if (err)
+		return err;
+	if ((t->state == RTASK_FAULT || t->state == RTASK_TRAP) &&
+	    t->info.si_signo == (int)s->signo) {
+		t->state = RTASK_READY; /* what comes next decides */
+		return 0;
+	}
+	return replay__differs(rp, "expected signal %u raised at %#llx, but %s", s->signo,
+			       (unsigned long long)s->regs_before.rip,
+			       run__where(t, where, sizeof(where)));
+}
+
+int signals__event(struct replay *rp, struct rtask *t, const struct event_header *ev)
+{
+	const struct ev_signal *s = (const void *)(ev + 1);
+	int err = 0;
+
+	if (s->place == SIGNAL_SYNC)
+		err = run_into(rp, t, s);
+	else if (s->action != SIGNAL_HANDLER)
+		return 0; /* the thread does not feel it, or is gone */
+	if (!err)
+		err = same_regs(rp, t, &s->regs_before);
+	if (!err && s->action == SIGNAL_HANDLER)
+		err = enter_handler(rp, t, s);
+	return err;
+}
+
+int signals__regs(struct replay *rp, struct rtask *t, const struct event_header *ev)
+{
+	const struct ev_regs *r = (const void *)(ev + 1);
+
+	if (r->why == REGS_SIGRETURN)
+		return set_state(rp, t, &r->regs, r + 1, r->xsave_len);
+	if (!regs64__diff(&t->regs, &r->regs, &(uint64_t){ 0 }, &(uint64_t){ 0 }))
+		return 0;
+	return replay__fail(rp, -REPLAY_E_CANT, "a preemption point");
+}
+
+int signals__insn(struct replay *rp, struct rtask *t, const struct event_header *ev)
+{
+	const struct ev_insn *i = (const void *)(ev + 1);
+	char where[160];
+	int err = run__to_stop(rp, t);
+
+	if (err)
+		return err;
+	rp->st.checks++;
+	if (t->state != RTASK_TRAP || t->regs.rip != i->addr + 1)
+		return replay__differs(rp, "expected the patched instruction at %#llx, but %s",
+				       (unsigned long long)i->addr,
+				       run__where(t, where, sizeof(where)));
+	t->regs.rax = i->rax;
+	t->regs.rdx = i->rdx;
+	if (i->kind != INSN_RDTSC)
+		t->regs.rcx = i->rcx;
+	if (i->kind == INSN_CPUID)
+		t->regs.rbx = i->rbx;
+	t->regs.rip = i->addr + i->length;
+	t->state = RTASK_READY;
+	t->dirty = true;
+	return run__check_regs(rp, t, ev->reg_hash);
+}

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: MIT */
+/* state.h: the state of a replay. Private to replay/. */
+#ifndef BPREC_REPLAY_STATE_H
+#define BPREC_REPLAY_STATE_H
+
+#include <signal.h>
+#include <uthash.h>
+
+#include "replay/replay.h"
+
+/** One page at this address in every stub holds `syscall; int3`: bprec's calls are made there. No recorded program has
+ *  anything here: it lies below bprec's own page of the recording (tracee/tracee.h). */
+#define STUB_PAGE 0x6f000000ull
+
+/** Where a thread is. */
+enum rtask_state {
+	RTASK_READY,   /* stopped; its registers are those in `regs`, user code comes next */
+	RTASK_RUNNING, /* runs user code */
+	RTASK_IN_CALL, /* stopped at the entry of a call; regs are those of the entry */
+	RTASK_FAULT,   /* stopped by a signal that an instruction raised: info */
+	RTASK_TRAP,    /* stopped behind an int3 */
+};
+
+/** An address space: threads that share memory. */
+struct rspace {
+	uint32_t id;	/* of the model */
+	uint32_t users; /* threads in it */
+};
+
+/** A recorded thread and the stub that stands for it. */
+struct rtask {
+	uint32_t tid, pid; /* as recorded */
+	pid_t real;	   /* the stub: a process of its own even for a thread */
+	enum rtask_state state;
+	struct rspace *space;
+	struct regs64 regs; /* what the program's registers are; valid unless RTASK_RUNNING */
+	bool dirty;	    /* the stub's registers have to be set before it runs */
+	bool restart; /* its last call was interrupted: it starts over unless a handler runs */
+	uint32_t restart_nr; /* ... as this call */
+	siginfo_t info;	     /* RTASK_FAULT, RTASK_TRAP */
+	struct event_header
+		*words; /* EV_WORDS for the next preemption point, malloced; NULL: none */
+	struct event_header *memhash; /* EV_MEMHASH for it */
+	UT_hash_handle hh;
+};
+
+/** A page-cache object. */
+struct robject {
+	uint32_t id;
+	int fd; /* memfd, shared with all stubs */
+	uint64_t size;
+	UT_hash_handle hh;
+};
+
+#define REPLAY_LAST 8
+
+struct files;
+
+/** The replay. */
+struct replay {
+	struct replay_opts opts;
+	struct reader *rd;
+	struct model *m;
+	struct files *files; /* descriptor tables: which lead to stdout and stderr */
+	struct rtask *tasks; /* by tid */
+	struct robject *objects;
+	pid_t empty; /* a stub without memory, from which others are forked */
+	struct regs64 empty_regs;
+	uint64_t no;   /* event being replayed */
+	uint16_t type; /* its type */
+	uint32_t tid;  /* its thread */
+	uint32_t root;
+	struct replay_stats st;
+	struct {
+		uint64_t no;
+		uint16_t type;
+		uint32_t tid;
+	} last[REPLAY_LAST];
+	uint64_t nlast;
+};
+
+/* stub.c */
+/** Makes the empty stub. 0 or negative with err__set. */
+int stub__first(struct replay *rp);
+/** A new process without memory. */
+int stub__new(struct replay *rp, pid_t *ret);
+/** A copy of a stopped stub: same memory if share, else a copy of it. */
+int stub__clone(struct replay *rp, pid_t from, bool share, pid_t *ret);
+/** Carries out a call in a stopped stub; its registers are lost. *ret: result or -errno. */
+int stub__call(struct replay *rp, pid_t pid, long nr, const uint64_t args[6], int64_t *ret);
+/** Kills a stub and takes its remains. */
+void stub__kill(pid_t pid);
+
+/* memory.c */
+/** Reads; bytes up to the first unreadable page, or -errno. */
+ssize_t mem__read(struct rtask *t, uint64_t addr, void *buf, size_t len);
+/** Writes, also where the program can't. t is stopped. 0 or negative with err__set. */
+int mem__write(struct replay *rp, struct rtask *t, uint64_t addr, const void *buf, size_t len);
+/** EV_MAP, EV_UNMAP, EV_PROTECT, EV_REMAP, EV_MEM. */
+int mem__event(struct replay *rp, struct rtask *t, const struct event_header *ev);
+/** EV_OBJECT and EV_PAGES. */
+int robject__event(struct replay *rp, const struct event_header *ev);
+/** Descriptor of an object's memfd, -1 if there is none. */
+int robject__fd(struct replay *rp, uint32_t id);
+void robject__free_all(struct replay *rp);
+
+/* task.c */
+struct rtask *rtask__get(struct replay *rp, uint32_t tid);
+/** EV_PROCESS, EV_EXEC, EV_EXIT. */
+int rtask__process(struct replay *rp, const struct event_header *ev);
+int rtask__exec(struct replay *rp, const struct event_header *ev);
+int rtask__exit(struct replay *rp, struct rtask *t, const struct event_header *ev);
+void rtask__free_all(struct replay *rp);
+
+/* run.c */
+/** Lets a thread run to its next stop, unless it is at one. 0 or negative. */
+int run__to_stop(struct replay *rp, struct rtask *t);
+/** ... which must be the entry of a call. */
+int run__to_call(struct replay *rp, struct rtask *t);
+/** Judges a wait status of a stub that ran: sets state, regs, info. 1: not a stop that counts, it has to run on. */
+int run__judge(struct replay *rp, struct rtask *t, int status);
+/** Writes the thread's registers into the stub. */
+int run__set_regs(struct replay *rp, struct rtask *t);
+/** Makes an interrupted call start over. */
+void run__restart(struct rtask *t);
+/** Compares with the recorded hash; 0 hash: nothing. */
+int run__check_regs(struct replay *rp, struct rtask *t, uint64_t hash);
+/** Where a thread is, for messages. */
+const char *run__where(const struct rtask *t, char *buf, size_t size);
+
+/* calls.c */
+int calls__event(struct replay *rp, struct rtask *t, const struct event_header *ev);
+/* signals.c */
+int signals__event(struct replay *rp, struct rtask *t, const struct event_header *ev);
+int signals__regs(struct replay *rp, struct rtask *t, const struct event_header *ev);
+int signals__insn(struct replay *rp, struct rtask *t, const struct event_header *ev);
+/* output.c */
+int output__call(struct replay *rp, struct rtask *t, const struct ev_syscall *c);
+int output__moved(struct replay *rp, struct rtask *t, const struct ev_output *o);
+
+/* engine.c */
+/** Sets the error text "event N (TYPE, thread T): ..." and returns -REPLAY_E_DIFFERS. */
+int replay__differs(struct replay *rp, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/** The same for what can't be replayed, with any negative error. */
+int replay__fail(struct replay *rp, int err, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+
+#endif
