@@ -9,13 +9,6 @@
 
 #define IOV_MAX_ 1024
 
-static int stream_of(struct replay *rp, struct rtask *t, int fd)
-{
-	(void)rp;
-	(void)t;
-	return fd == 1 || fd == 2 ? fd : -1;
-}
-
 /** Passes on `len` bytes of the program's memory. */
 static int pass(struct replay *rp, struct rtask *t, int stream, uint64_t addr, uint64_t len)
 {
@@ -78,15 +71,15 @@ int output__call(struct replay *rp, struct rtask *t, const struct ev_syscall *c)
 	case __NR_write:
 	case __NR_pwrite64:
 	case __NR_sendto:
-		stream = stream_of(rp, t, (int)c->args[0]);
+		stream = descriptors__stream(t->fds, (int)c->args[0]);
 		return stream < 1 ? 0 : pass(rp, t, stream, c->args[1], c->ret);
 	case __NR_writev:
 	case __NR_pwritev:
 	case __NR_pwritev2:
-		stream = stream_of(rp, t, (int)c->args[0]);
+		stream = descriptors__stream(t->fds, (int)c->args[0]);
 		return stream < 1 ? 0 : pass_iov(rp, t, stream, c->args[1], c->args[2], c->ret);
 	case __NR_sendmsg:
-		stream = stream_of(rp, t, (int)c->args[0]);
+		stream = descriptors__stream(t->fds, (int)c->args[0]);
 		return stream < 1 ? 0 : pass_msg(rp, t, stream, c->args[1], c->ret);
 	default:
 		return 0;
@@ -95,7 +88,7 @@ int output__call(struct replay *rp, struct rtask *t, const struct ev_syscall *c)
 
 int output__moved(struct replay *rp, struct rtask *t, const struct ev_output *o)
 {
-	const int stream = stream_of(rp, t, (int)o->fd);
+	const int stream = descriptors__stream(t->fds, (int)o->fd);
 
 	if (stream < 1 || !rp->opts.output)
 		return 0;
