@@ -210,8 +210,8 @@ static bool waits_for_another(const struct task *t, const struct pending_signal 
 	return false;
 }
 
-/** Sends again what is held back for at least `age`. Returns how many were sent. */
-static int send_held(struct task *t, uint64_t now, uint64_t age)
+/** Sends again what is held back for at least `age`. Returns how many were sent that are not in the set `blocked`. */
+static int send_held(struct task *t, uint64_t now, uint64_t age, uint64_t blocked)
 {
 	static uint64_t cookies = 0xb9ec000000000000;
 	int n = 0;
@@ -223,22 +223,30 @@ static int send_held(struct task *t, uint64_t now, uint64_t age)
 			continue;
 		h->cookie = ++cookies;
 		si.si_value.sival_ptr = (void *)h->cookie;
-		n += !syscall(SYS_rt_tgsigqueueinfo, t->pid, t->tid, si.si_signo, &si);
+		if (!syscall(SYS_rt_tgsigqueueinfo, t->pid, t->tid, si.si_signo, &si))
+			n += !(blocked >> (si.si_signo - 1) & 1);
 	}
 	return n;
 }
 
 bool signals__entry(struct task *t)
 {
+	uint64_t blocked = 0;
+
+	if (!t->held)
+		return false;
+	/* one that is blocked by now stays pending: nothing would interrupt the call, and the program would see the
+	 * number that makes it start over */
+	ptrace(PTRACE_GETSIGMASK, t->tid, sizeof(blocked), &blocked);
 	/* rt_sigreturn may be what unblocks it: delivered at its exit */
-	return t->held && send_held(t, t->stop_ns, 0) && t->nr != SYS_rt_sigreturn;
+	return send_held(t, t->stop_ns, 0, blocked) && t->nr != SYS_rt_sigreturn;
 }
 
 void signals__tick(struct recorder *r, uint64_t now)
 {
 	for (struct task *t = r->tasks; t; t = t->hh.next)
 		if (t->held)
-			send_held(t, now, SIGNALS_HOLD_NS);
+			send_held(t, now, SIGNALS_HOLD_NS, 0);
 }
 
 int signals__returned(struct recorder *r, struct task *t, const struct regs64 *regs)
