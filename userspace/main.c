@@ -32,6 +32,8 @@
  *   record/dispatch.[ch]    dispatch_event(): acts on one event
  *   record/task.c           tables of threads and spaces
  *   record/tree.[ch]        threads come and go
+ *   record/order.[ch]       one order of output over all groups
+ *   record/stored.[ch]      words the kernel stores for threads
  *   record/sched.[ch]       share groups, whose turn it is
  *   record/calls.[ch]       entry and exit of calls
  *   record/outputs.[ch]     bytes that a call wrote
@@ -112,6 +114,7 @@
  *   model/maps.c            events that change address spaces
  *   model/pagemap.[ch]      page ids of an object
  *   model/tasks.c           threads and their address spaces
+ *   model/files.[ch]        descriptors that lead to stdin, stdout, stderr
  *   model/vmas.[ch]         mappings of one address space
  *   model/regs.[ch]          what must be equal between a recording and its replay: registers, extended state
  *   model/model.h           who maps what, from events

@@ -18,6 +18,7 @@
 
 #include "record/emit.h"
 #include "record/mm.h"
+#include "record/order.h"
 #include "record/outputs.h"
 #include "record/outside.h"
 #include "record/sched.h"
@@ -151,6 +152,7 @@ static int look(struct recorder *r, struct task *t)
 		err = scratch__set_up(r, t, &regs, &may_wait);
 	if (err)
 		return err;
+	order__entry(r, t);
 	sched__enter_call(r, t, may_wait);
 	return 0;
 }
@@ -265,6 +267,7 @@ int calls__exit(struct recorder *r, struct task *t)
 		err = outputs__write(r, t, ret, flags);
 	if (!err && !(flags & SYSCALL_SUBSTITUTED))
 		err = consequences(r, t, c, ret, &regs);
+	order__end(r, t);
 	if (err)
 		return err;
 	if (c && (c->flags & SYS_YIELDS))

@@ -15,6 +15,7 @@
 #include "record/calls.h"
 #include "record/emit.h"
 #include "record/exec.h"
+#include "record/order.h"
 #include "record/outside.h"
 #include "record/sched.h"
 #include "record/signals.h"
@@ -32,7 +33,8 @@ static int on_seccomp(struct recorder *r, struct task *t)
 		return errno == ESRCH ? 0 : -errno;
 	if (msg == TRACEE_SECCOMP_ARCH)
 		return calls__foreign(r, t);
-	return calls__entry(r, t, msg == TRACEE_SECCOMP_PLAIN);
+	return calls__entry(r, t, msg == TRACEE_SECCOMP_PLAIN ||
+					  (msg == TRACEE_SECCOMP_OUTPUT && !order__matters(r)));
 }
 
 static int on_syscall_stop(struct recorder *r, struct task *t, enum task_state before)
@@ -92,6 +94,8 @@ static int on_event_stop(struct recorder *r, struct task *t, int sig, enum task_
 		return 0;
 	}
 	t->interrupt_sent = false;
+	if (before == TASK_NEW)
+		return tree__started(r, t);
 	if (before == TASK_RUNNING)
 		err = write_preemption(r, t);
 	if (!err)

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "record/order.h"
 #include "util/err.h"
 
 int emit__feed(void *ctx)
@@ -14,7 +15,8 @@ int emit__feed(void *ctx)
 
 	if (err)
 		return recorder__fail(r, err, model__error(r->m));
-	return 0;
+	err = order__feed(r, writer__last(r->w));
+	return err ? recorder__fail(r, err, "descriptors") : 0;
 }
 
 int emit__parts(struct recorder *r, enum event_type type, const struct task *t,

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/ptrace.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "record/calls.h"
@@ -76,6 +77,18 @@ static int write_exec(struct recorder *r, struct task *t, uint32_t former)
 	return emit__parts(r, EV_EXEC, t, part, 4);
 }
 
+/** The stack's limit bounds its growth. */
+static int write_limit(struct recorder *r, struct task *t)
+{
+	struct ev_limit ev = { .resource = RLIMIT_STACK };
+	struct rlimit rl;
+
+	if (prlimit(t->pid, RLIMIT_STACK, NULL, &rl))
+		return errno == ESRCH ? -ESRCH : 0;
+	ev.soft = rl.rlim_cur;
+	return emit(r, EV_LIMIT, t, &ev, sizeof(ev), NULL, 0);
+}
+
 /** A 32-bit image: it can't be recorded, so it must not run. */
 static int refuse_image(struct recorder *r, struct task *t)
 {
@@ -108,6 +121,8 @@ int exec__stop(struct recorder *r, struct task *t)
 		return refuse_image(r, t);
 	if (!err)
 		err = write_exec(r, t, former);
+	if (!err)
+		err = write_limit(r, t);
 	if (!err)
 		err = mapping__whole_space(r, t);
 	if (!err)

@@ -69,6 +69,10 @@ struct task {
 	bool subst_set;
 	bool skip_late;	    /* ... but its own filter must see the call's number first */
 	uint64_t clear_tid; /* clear_child_tid address */
+	uint8_t stream;     /* 1 + stream that its current call writes to (order.c), 0: none */
+	uint64_t set_tid;   /* CLONE_CHILD_SETTID address, until its first stop; 0: none */
+	struct robust_word *robust; /* robust futexes that it holds while it ends (stored.c) */
+	size_t nrobust;
 	uint64_t scratch;   /* its scratch area, 0: none */
 	uint64_t scratch_len;
 	struct sys_scratch *plan; /* redirection of the current call, NULL: none */
@@ -214,6 +218,9 @@ struct recorder {
 	struct wait_result *wq; /* stops not yet dispatched */
 	size_t wq_n, wq_at, wq_cap;
 	uint64_t next_tick_ns;
+	struct files *files;	  /* descriptors that lead to stdin, stdout, stderr */
+	uint8_t stream_of[3];	  /* the first stream that is the same file */
+	struct task *writing[3]; /* inside a call that writes to the stream; NULL: nobody */
 	struct kicker *kicker;
 };
 

@@ -19,6 +19,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "model/files.h"
 #include "record/calls.h"
 #include "record/dispatch.h"
 #include "record/emit.h"
@@ -26,6 +27,7 @@
 #include "record/exec.h"
 #include "record/image.h"
 #include "record/object.h"
+#include "record/order.h"
 #include "record/outside.h"
 #include "record/recorder.h"
 #include "record/start.h"
@@ -76,6 +78,11 @@ static bool is_plain(uint32_t nr)
 	return c && c->sysclass == SYS_CLASS_PLAIN;
 }
 
+static bool is_output(uint32_t nr)
+{
+	return sys__output_arg(nr) >= 0;
+}
+
 /** Many objects stay open; the command keeps the limit it was given. */
 static void raise_file_limit(void)
 {
@@ -93,6 +100,7 @@ static int launch(struct recorder *r)
 		.argv = r->opts->argv,
 		.envp = r->opts->envp,
 		.plain = is_plain,
+		.output = is_output,
 		.nr_max = SYS_NR_MAX,
 	};
 	pid_t pid;
@@ -185,6 +193,7 @@ static void free_all(struct recorder *r)
 	object__free_all(r);
 	writer__free(r->w);
 	model__free(r->m);
+	files__free(r->files);
 	kern__close(r->k);
 }
 
@@ -202,6 +211,9 @@ static int set_up(struct recorder *r)
 	r->m = model__new();
 	if (!r->m)
 		return err__set(-ENOMEM, "no memory");
+	err = order__start(r);
+	if (err)
+		return err__set(err, "no memory");
 	if (r->opts->give_trace && !r->opts->drop_user)
 		err = writer__new_for(&r->w, r->opts->dir, r->opts->owner_uid, r->opts->owner_gid);
 	else

@@ -14,6 +14,7 @@
 #include <utlist.h>
 
 #include "record/emit.h"
+#include "record/order.h"
 #include "tracee/tracee.h"
 
 static struct share_group *group__find(struct share_group *g)
@@ -153,13 +154,13 @@ void sched__continue(struct recorder *r, struct task *t, int request)
 	const bool to_call = t->state == TASK_STOPPED && t->stop == STOP_ENTRY;
 	const int sig = t->cont_sig;
 
-	(void)r;
 	if (t->by_syscall && request == PTRACE_CONT)
 		request = PTRACE_SYSCALL;
 	t->cont_sig = 0;
 	if (to_call) {
 		t->state = TASK_IN_CALL;
 		t->entry_ns = now_ns();
+		order__begin(r, t);
 	} else {
 		t->state = TASK_RUNNING;
 		t->idle_ns = ~0ull;
@@ -284,9 +285,12 @@ void sched__enter_call(struct recorder *r, struct task *t, bool may_wait)
 	t->blocking = may_wait;
 	t->entered = false;
 	if (sched__held(r, t)) {
-		if (g->runner == t)
+		if (g->runner == t && g->ntasks > 1)
+			lend(r, g); /* its user code ends here, before that of the next one */
+		else if (g->runner == t)
 			g->runner = NULL;
 		enqueue(g, t);
+		run_group(r, g);
 		return;
 	}
 	sched__continue(r, t, PTRACE_SYSCALL);
@@ -320,5 +324,5 @@ bool sched__waiting(const struct recorder *r)
 
 bool sched__held(struct recorder *r, struct task *t)
 {
-	return r->changes && r->asks.holds(r, t);
+	return (t->stream && order__holds(r, t)) || (r->changes && r->asks.holds(r, t));
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "record/order.h"
 #include "record/recorder.h"
 #include "record/sched.h"
 #include "record/signals.h"
@@ -36,11 +37,13 @@ struct task *rtask__new(struct recorder *r, pid_t tid)
 void rtask__free(struct recorder *r, struct task *t)
 {
 	sched__leave(r, t);
+	order__end(r, t);
 	signals__drop(t);
 	HASH_DEL(r->tasks, t);
 	r->ntasks--;
 	free(t->plan);
 	free(t->moved);
+	free(t->robust);
 	free(t);
 }
 

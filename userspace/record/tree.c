@@ -20,8 +20,10 @@
 #include "record/calls.h"
 #include "record/emit.h"
 #include "record/mapping.h"
+#include "record/order.h"
 #include "record/outside.h"
 #include "record/sched.h"
+#include "record/stored.h"
 #include "tracee/tracee.h"
 
 /** How long a child waits for its parent's event before it is taken for an orphan. */
@@ -139,6 +141,8 @@ int tree__clone(struct recorder *r, struct task *t, int event)
 	err = inherit(r, t, c, flags);
 	if (!err)
 		err = announce(r, c, t->tid, how_of(flags, event), flags);
+	if (!err)
+		err = stored__by_clone(r, t, c, flags);
 	if (err)
 		return err;
 	if (how_of(flags, event) == PROC_VFORK)
@@ -147,10 +151,19 @@ int tree__clone(struct recorder *r, struct task *t, int event)
 	if (ptrace(PTRACE_SYSCALL, t->tid, 0, 0) && errno != ESRCH)
 		return -errno;
 	if (c->stop_seen)
-		sched__ready(r, c);
+		err = tree__started(r, c);
 	if (t->blocking)
 		sched__run(r);
-	return 0;
+	return err;
+}
+
+int tree__started(struct recorder *r, struct task *t)
+{
+	const int err = stored__at_start(r, t);
+
+	if (!err)
+		sched__ready(r, t);
+	return err;
 }
 
 /** Thread group of a thread, from /proc; the thread itself if that can't be read. */
@@ -252,13 +265,17 @@ int tree__exiting(struct recorder *r, struct task *t)
 		err = calls__no_return(r, t, 0);
 	if (!err)
 		err = outside__before_unmap(r, t, 0, ~0ull, true);
+	stored__at_exit(r, t);
 	t->state = TASK_DYING;
+	order__end(r, t);
 	/* a thread's clear_child_tid is stored after this: its group waits until it is gone; a leader may stay as a
 	 * zombie as long as other threads live, and nobody can wait for that */
 	if (g && g->runner == t && t->tid == t->pid)
 		g->runner = NULL;
 	if (ptrace(PTRACE_CONT, t->tid, 0, 0) && errno != ESRCH)
 		return -errno;
+	if (!err && t->tid == t->pid)
+		err = stored__leader(r, t);
 	sched__run(r);
 	return err;
 }
@@ -281,8 +298,9 @@ int tree__gone(struct recorder *r, pid_t tid, int status)
 		return 0;
 	ev.kind = WIFEXITED(status) ? END_EXITED : END_SIGNALED;
 	ev.code = WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status);
-	ev.clear_child_tid = t->clear_tid;
-	if (t->known)
+	ev.clear_child_tid = stored__cleared(r, t) ? t->clear_tid : 0;
+	err = stored__robust(r, t);
+	if (!err && t->known)
 		err = emit(r, EV_EXIT, t, &ev, sizeof(ev), NULL, 0);
 	rtask__free(r, t);
 	sched__run(r);

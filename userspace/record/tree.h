@@ -7,6 +7,8 @@
 
 /** PTRACE_EVENT_FORK, VFORK or CLONE of a thread: writes EV_PROCESS for its child, and lets both go on. 0 or -errno. */
 int tree__clone(struct recorder *r, struct task *t, int event);
+/** A child's first stop, after its EV_PROCESS: readies it. 0 or -errno. */
+int tree__started(struct recorder *r, struct task *t);
 /** Takes in children whose parents' events will never come. 0 or -errno. */
 int tree__tick(struct recorder *r, uint64_t now);
 /** Makes the root known. 0 or -errno. */

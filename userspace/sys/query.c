@@ -156,3 +156,27 @@ int sys__write_fd(const struct sys_invocation *in)
 		return c && c->flags & SYS_WRITES_FD ? (int)in->args[0] : -1;
 	}
 }
+
+int sys__output_arg(uint32_t nr)
+{
+	switch (nr) {
+	case SYS_write:
+	case SYS_pwrite64:
+	case SYS_writev:
+	case SYS_pwritev:
+	case SYS_pwritev2:
+	case SYS_sendto:
+	case SYS_sendmsg:
+	case SYS_sendmmsg:
+	case SYS_sendfile:
+	case SYS_vmsplice:
+		return 0;
+	case SYS_tee:
+		return 1;
+	case SYS_splice:
+	case SYS_copy_file_range:
+		return 2;
+	default:
+		return -1;
+	}
+}

@@ -87,6 +87,9 @@ bool sys__may_touch(const struct sys_invocation *in, uint64_t lo, uint64_t hi);
 /** Descriptor whose file's contents this call may change: args[0] for SYS_WRITES_FD and
  *  the ioctls that clone (FICLONE ...), args[2] for splice and copy_file_range; -1 if it changes none by descriptor. */
 int sys__write_fd(const struct sys_invocation *in);
+/** Number of the argument that is the descriptor to which a call sends bytes (write family, send family, splice and kin); -1: it
+ *  sends none. */
+int sys__output_arg(uint32_t nr);
 /** True if this call, with these arguments, may wait for another thread (SYS_MAY_BLOCK, and ops of futex, fcntl ...). */
 bool sys__may_block(const struct sys_invocation *in);
 

@@ -21,8 +21,10 @@
 
 /* Highest number in the bitmap plus one: 16 words. */
 #define NR_LIMIT 512u
-#define X32_BIT	 0x40000000u
-#define NR_BIT31 0x80000000u
+/* Last place in the program where an output number may go: 16 of them. */
+#define OUTPUTS_END 40u
+#define X32_BIT	    0x40000000u
+#define NR_BIT31    0x80000000u
 
 /* Jump target that is known last; filled in at the end. */
 #define TO_TEST 0u
@@ -71,6 +73,17 @@ static void emit_head(struct program *p)
 	emit_return(p, TRACEE_SECCOMP_ARCH);
 }
 
+/* Plain numbers that are told apart; A: nr. */
+static void emit_outputs(struct program *p, const struct tracee_launch *l)
+{
+	for (uint32_t nr = 0; l->output && nr < l->nr_max; nr++) {
+		if (!l->output(nr) || !l->plain || !l->plain(nr) || p->n > OUTPUTS_END)
+			continue;
+		emit(p, BPF_JMP | BPF_JEQ | BPF_K, nr, 0, 1);
+		emit_return(p, TRACEE_SECCOMP_OUTPUT);
+	}
+}
+
 size_t tracee_filter__build(const struct tracee_launch *l, struct sock_filter *insns)
 {
 	struct program p = { .insns = insns };
@@ -78,6 +91,7 @@ size_t tracee_filter__build(const struct tracee_launch *l, struct sock_filter *i
 	uint32_t words = l->plain ? make_bitmap(l, bits) : 0;
 
 	emit_head(&p);
+	emit_outputs(&p, l);
 	emit(&p, BPF_ALU | BPF_AND | BPF_K, 31, 0, 0);
 	emit(&p, BPF_MISC | BPF_TAX, 0, 0, 0);
 	emit(&p, BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr), 0, 0);

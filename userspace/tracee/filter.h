@@ -10,7 +10,7 @@
 #include "tracee/tracee.h"
 
 /** Room that tracee_filter__build needs. */
-#define TRACEE_FILTER_MAX 80u
+#define TRACEE_FILTER_MAX 120u
 
 /** Builds the program for the launch's `plain` table into insns[TRACEE_FILTER_MAX]; returns its length. */
 size_t tracee_filter__build(const struct tracee_launch *l, struct sock_filter *insns);

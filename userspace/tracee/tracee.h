@@ -21,6 +21,7 @@
 enum tracee_seccomp {
 	TRACEE_SECCOMP_PLAIN = 1, /* SYS_CLASS_PLAIN: registers need not be read at entry */
 	TRACEE_SECCOMP_LOOK = 2,
+	TRACEE_SECCOMP_OUTPUT = 4, /* plain, and sends bytes to a descriptor */
 	/* anything else */ TRACEE_SECCOMP_ARCH = 3 /* not an x86-64 call (int 0x80, x32) */
 };
 
@@ -34,6 +35,8 @@ struct tracee_launch {
 	const char *user; /* name for initgroups(3), NULL if !drop_user */
 	/** True for numbers whose class is plain; asked once per number below nr_max. */
 	bool (*plain)(uint32_t nr);
+	/** True for plain numbers that get TRACEE_SECCOMP_OUTPUT (at most 16); NULL: none. */
+	bool (*output)(uint32_t nr);
 	uint32_t nr_max;
 };
 
