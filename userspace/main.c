@@ -17,6 +17,7 @@
  *   cmd/path.c              finds traces, makes new ones
  *   cmd/table.c             the command table
  *   cmd/record.c            bprec record
+ *   cmd/replay.c            `bprec replay`
  *   cmd/check.c             bprec check
  *   cmd/probe.c             bprec probe
  *   cmd/dump.c              bprec dump
@@ -175,6 +176,18 @@
  *   check/facts.c           facts of each event
  *   check/outcome.c         outcome of one outside change
  *   check/verdict.c         verdict at the trace's end
+ *   replay/replay.h         runs a trace again: the engine's interface
+ *   replay/state.h          inside of it
+ *   replay/engine.c         the events of a trace, one after the other
+ *   replay/stub.c           processes in which recorded user code runs, and calls made in them
+ *   replay/task.c           recorded threads: clone, exec, exit
+ *   replay/run.c            to the next stop, and what kind of stop it is
+ *   replay/memory.c         recorded address spaces made again
+ *   replay/object.c         page-cache objects: memfds
+ *   replay/calls.c          calls answered from the trace
+ *   replay/signals.c        handlers entered, preemption points, patched instructions
+ *   replay/descriptors.c    which descriptors lead to stdout and stderr
+ *   replay/output.c         what the program wrote there, written again
  *   check/check.h           the verdict, its contract
  *   check/run.c             one pass over a trace
  *
