@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* replay.c: `bprec replay`: runs a trace again. */
+/*
+ * replay.c: `bprec replay`: runs a trace again.
+ *
+ * What the program wrote goes to our stdout and stderr, unchanged and in the recorded order; what bprec says goes to stderr
+ * with its prefix. The exit status is the program's, 125 where the replay left the trace or could not be made.
+ */
 #include "replay/replay.h"
 
 #include <errno.h>

@@ -5,7 +5,7 @@
  * A stub is a child that shares bprec's table of descriptors (CLONE_FILES: so it can map memfds by number) and has no
  * memory but one page with `syscall; int3`. It never executes anything else than that and the program's own code, and is
  * stopped at each of the program's calls (PTRACE_SYSEMU), which the kernel doesn't carry out. All stubs are bprec's own
- * children (CLONE_PARENT), each a thread group of its own, even where the program had threads: nobody can tell, since no
+ * children (CLONE_PARENT; CLONE_UNTRACED: a debugger of bprec itself does not get them), each a thread group of its own, even where the program had threads: nobody can tell, since no
  * call of the program is carried out.
  */
 #include <errno.h>
@@ -149,7 +149,8 @@ int stub__first(struct replay *rp)
 	int64_t ret[2] = { 0 };
 	int status, err;
 
-	rp->empty = (pid_t)syscall(SYS_clone, CLONE_FILES | SIGCHLD, NULL, NULL, NULL, 0);
+	rp->empty = (pid_t)syscall(SYS_clone, CLONE_FILES | CLONE_UNTRACED | SIGCHLD, NULL, NULL,
+				   NULL, 0);
 	if (rp->empty < 0)
 		return err__set(-errno, "making a stub process: %s", strerror(errno));
 	if (!rp->empty)
