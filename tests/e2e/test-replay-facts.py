@@ -98,9 +98,36 @@ def stack_limit():
         raise Failed(f"after the exec comes {trace.events[at + 1].type} {body[:16].hex()}")
 
 
+def heap_start():
+    _, trace = record(["/bin/true"])
+    ev = next(ev for ev in trace.events if ev.type == "exec")
+    brk, = struct.unpack_from("<Q", ev.body, 240)
+    calls = [c.syscall() for c in trace.events if c.type == "syscall"]
+    first = next(ret for nr, _, args, ret, _ in calls if nr == 12 and args[0] == 0)
+    if brk != first:
+        raise Failed(f"the heap starts at {brk:#x} in the trace, at {first:#x} for the program")
+
+
+def alternate_stack():
+    _, trace = record([prog("altstack")])
+    at = [ev for ev in trace.events if ev.type == "signal" and ev.unpack("III")[2] == 1]
+    for ev in at:
+        xlen, flen = ev.unpack("IIIII")[3:]
+        rsp, = struct.unpack_from("<Q", ev.body, 24 + 128 + 216 + 19 * 8)
+        frame = ev.body[24 + 128 + 432 + (xlen + 7 & ~7):][:flen]
+        fp, = struct.unpack_from("<Q", frame, 232)
+        magic, size = struct.unpack_from("<II", frame, fp - rsp + 464)
+        if magic != 0x46505853 or fp + size != rsp + flen:
+            raise Failed(f"the frame at {rsp:#x} has {flen} bytes, its state ends at {fp + size:#x}")
+    if not at:
+        raise Failed("no signal in the trace")
+
+
 r = Report()
 r.case("4 processes, one pipe: the trace has the order of the bytes", one_order)
 r.case("the same with stdout and stderr in turns", both_streams)
 r.case("thread ids, clear_child_tid, robust futexes of threads and processes", thread_words)
 r.case("the stack's limit follows each exec", stack_limit)
+r.case("the start of the heap", heap_start)
+r.case("a frame on an alternate stack is whole, and no more", alternate_stack)
 r.exit()

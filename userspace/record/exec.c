@@ -45,6 +45,36 @@ struct task *exec__rename(struct recorder *r, pid_t tid)
 	return t;
 }
 
+/** Start of the heap: field 47 of /proc/PID/stat (man 5 proc_pid_stat). 0: unknown. */
+static uint64_t heap_start(const struct task *t)
+{
+	char path[64], line[1024] = "", *at;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", t->pid);
+	f = fopen(path, "re");
+	if (!f)
+		return 0;
+	if (!fgets(line, sizeof(line), f))
+		line[0] = '\0';
+	fclose(f);
+	at = strrchr(line, ')');
+	for (int field = 2; at && field < 47; field++)
+		at = strchr(at + 1, ' ');
+	return at ? strtoull(at, NULL, 10) : 0;
+}
+
+/** The heap is empty until the first brk, or [heap] is found among the mappings. */
+static int note_heap(struct recorder *r, uint32_t space, uint64_t brk)
+{
+	struct aspace *s = aspace__get(r, space);
+
+	if (!s)
+		return -ENOMEM;
+	s->brk_start = s->brk = (brk + BPREC_PAGE_SIZE - 1) & ~(uint64_t)(BPREC_PAGE_SIZE - 1);
+	return 0;
+}
+
 static int write_exec(struct recorder *r, struct task *t, uint32_t former)
 {
 	static uint8_t auxv[2048], xstate[16384];
@@ -68,6 +98,10 @@ static int write_exec(struct recorder *r, struct task *t, uint32_t former)
 	ev.xsave_len = xlen;
 	ev.path_len = strlen(path) + 1;
 	t->space = ev.space;
+	ev.brk = heap_start(t);
+	err = note_heap(r, ev.space, ev.brk);
+	if (err)
+		return err;
 	const struct iovec part[4] = {
 		{ &ev, sizeof(ev) },
 		{ auxv, alen },

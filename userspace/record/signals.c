@@ -101,6 +101,20 @@ static int write_signal(struct recorder *r, struct task *t, enum signal_action a
 	return emit__parts(r, EV_SIGNAL, t, part, 5);
 }
 
+/** Length of the signal frame at rsp: up to the end of its extended state, which lies above it (struct rt_sigframe and struct
+ *  _fpx_sw_bytes of arch/x86/include/uapi/asm/sigcontext.h). */
+static size_t frame_length(const struct task *t, uint64_t rsp)
+{
+	uint32_t magic_size[2] = { 0 };
+	uint64_t fp = 0;
+
+	if (tracee__read(t->tid, rsp + 8 + 224, &fp, 8) != 8 || fp < rsp)
+		return 8192;
+	if (tracee__read(t->tid, fp + 464, magic_size, 8) != 8 || magic_size[0] != 0x46505853)
+		magic_size[1] = 512; /* FXSAVE alone */
+	return fp + magic_size[1] - rsp < FRAME_MAX ? fp + magic_size[1] - rsp : 8192;
+}
+
 /** At the handler's first instruction: frame and state as the kernel made them. */
 static int entered_handler(struct recorder *r, struct task *t)
 {
@@ -114,11 +128,11 @@ static int entered_handler(struct recorder *r, struct task *t)
 		err = tracee__get_xstate(t->tid, xstate, &xlen);
 	if (err)
 		return err;
-	/* the frame reaches from the new stack pointer to the old one, or to the end of an alternate stack */
+	/* the frame reaches from the new stack pointer to the old one, or to its own end on an alternate stack */
 	if (regs.rsp < t->before_sig.rsp && t->before_sig.rsp - regs.rsp < FRAME_MAX)
 		flen = t->before_sig.rsp - regs.rsp;
 	else
-		flen = 8192;
+		flen = frame_length(t, regs.rsp);
 	n = tracee__read(t->tid, regs.rsp, frame, flen);
 	flen = n > 0 ? n : 0;
 	err = write_signal(r, t, SIGNAL_HANDLER, &regs, xlen, flen);
