@@ -46,6 +46,7 @@
  *   record/object.[ch]      objects, descriptors, saved pages
  *   record/exec.[ch]        the image after exec
  *   record/signals.[ch]     delivers and holds back signals
+ *   record/patch.[ch]       cpuid, rdtsc: patched, carried out
  *   record/emit.[ch]        events into trace and model
  *   record/outside.[ch]     outside changes, first to last
  *   record/insiders.[ch]    which insiders could see it
@@ -56,6 +57,9 @@
  *   record/faults.[ch]      pages an outsider may store into
  *   record/holders.[ch]     who can write an object
  *   record/sharing.[ch]     what closes share groups
+ *
+ * Instructions, decoded
+ *   insn/sites.[ch]         finds cpuid, rdtsc in a file
  *
  * One ptraced thread
  *   tracee/tracee.h         one ptraced thread

@@ -17,6 +17,7 @@
 #include "record/exec.h"
 #include "record/order.h"
 #include "record/outside.h"
+#include "record/patch.h"
 #include "record/sched.h"
 #include "record/signals.h"
 #include "record/tree.h"
@@ -96,6 +97,10 @@ static int on_event_stop(struct recorder *r, struct task *t, int sig, enum task_
 	t->interrupt_sent = false;
 	if (before == TASK_NEW)
 		return tree__started(r, t);
+	if (before == TASK_RUNNING && patch__pending(r, t)) { /* it runs no user code until then */
+		sched__continue(r, t, PTRACE_CONT);
+		return 0;
+	}
 	if (before == TASK_RUNNING)
 		err = write_preemption(r, t);
 	if (!err)

@@ -19,6 +19,7 @@
 #include "record/calls.h"
 #include "record/emit.h"
 #include "record/mapping.h"
+#include "record/patch.h"
 #include "record/sched.h"
 #include "tracee/tracee.h"
 
@@ -159,6 +160,8 @@ int exec__stop(struct recorder *r, struct task *t)
 		err = write_limit(r, t);
 	if (!err)
 		err = mapping__whole_space(r, t);
+	if (!err)
+		err = patch__range(r, t, 0, ~0ull);
 	if (!err)
 		err = sched__split(r, t);
 	if (err)

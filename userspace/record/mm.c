@@ -15,6 +15,7 @@
 #include "record/emit.h"
 #include "record/mapping.h"
 #include "record/outside.h"
+#include "record/patch.h"
 
 #define ROUND(n) (((n) + BPREC_PAGE_SIZE - 1) & ~(uint64_t)(BPREC_PAGE_SIZE - 1))
 
@@ -116,10 +117,8 @@ static int on_mprotect(struct recorder *r, struct task *t)
 	return ev.len ? emit(r, EV_PROTECT, t, &ev, sizeof(ev), NULL, 0) : 0;
 }
 
-int mm__exit(struct recorder *r, struct task *t, int64_t ret)
+static int write_down(struct recorder *r, struct task *t, int64_t ret)
 {
-	if (ret < 0 && ret > -4096)
-		return 0;
 	switch (t->nr) {
 	case __NR_mmap:
 		return mapping__mmap(r, t, ret);
@@ -139,4 +138,14 @@ int mm__exit(struct recorder *r, struct task *t, int64_t ret)
 	default:
 		return 0;
 	}
+}
+
+int mm__exit(struct recorder *r, struct task *t, int64_t ret)
+{
+	int err;
+
+	if (ret < 0 && ret > -4096)
+		return 0;
+	err = write_down(r, t, ret);
+	return err ? err : patch__call(r, t, ret);
 }

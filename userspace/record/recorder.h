@@ -102,6 +102,7 @@ struct aspace {
 	uint32_t id;
 	uint64_t brk_start, brk; /* heap */
 	uint64_t next_scratch;	 /* next free address for a scratch area */
+	bool code_noted;	 /* its executable memory without a file was named */
 	UT_hash_handle hh;
 };
 
@@ -206,6 +207,7 @@ struct recorder {
 	struct change *changes;
 	struct outsider *outsiders;
 	struct exposure *exposures;
+	struct patched *patched; /* what objects hold to be patched (patch.c) */
 	uint32_t next_space, next_group, next_object, next_outsider, next_exposure;
 	size_t ntasks;	 /* threads alive */
 	size_t open_fds; /* descriptors pinned in objects */

@@ -29,6 +29,7 @@
 #include "record/object.h"
 #include "record/order.h"
 #include "record/outside.h"
+#include "record/patch.h"
 #include "record/recorder.h"
 #include "record/start.h"
 #include "record/tree.h"
@@ -191,6 +192,7 @@ static void free_all(struct recorder *r)
 		free(o);
 	}
 	object__free_all(r);
+	patch__free(r);
 	writer__free(r->w);
 	model__free(r->m);
 	files__free(r->files);

@@ -25,6 +25,7 @@
 #include <unistd.h>
 
 #include "record/emit.h"
+#include "record/patch.h"
 #include "record/sched.h"
 #include "tracee/tracee.h"
 
@@ -192,6 +193,9 @@ int signals__stop(struct recorder *r, struct task *t, int sig)
 	if (t->step_to_handler && sig == SIGTRAP && info.si_code > 0)
 		return entered_handler(r, t); /* t->info is still that of the signal */
 	t->info = info;
+	err = sig == SIGTRAP ? patch__trap(r, t) : 0;
+	if (err)
+		return err < 0 ? err : 0;
 	t->step_to_handler = false;
 	again = take_held(t, sig);
 	err = tracee__get_regs(t->tid, &t->before_sig);

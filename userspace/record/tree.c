@@ -82,6 +82,7 @@ static int copy_aspace(struct recorder *r, uint32_t from, uint32_t to)
 	b->brk_start = a->brk_start;
 	b->brk = a->brk;
 	b->next_scratch = a->next_scratch;
+	b->code_noted = a->code_noted;
 	return 0;
 }
 

@@ -1,0 +1,353 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * sites.c: finds cpuid, rdtsc and rdtscp in an executable file.
+ *
+ * The bytes of these instructions also occur in others' immediates and in data (libc has `0f 31` 39 times, and 2 rdtsc). So
+ * each place found is decoded towards, from the beginning of the function that holds it: the unwind table's ranges begin
+ * at instructions, else the symbols of functions do. Where neither covers it, or the bytes on the way don't decode (data
+ * among code), it stays undecided and is left alone.
+ *
+ * The file is read, never mapped: somebody could truncate it meanwhile.
+ */
+#include "insn/sites.h"
+
+#include <Zydis/Zydis.h>
+#include <elfutils/libdw.h>
+#include <errno.h>
+#include <gelf.h>
+#include <libelf.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "bprec/format.h"
+
+#define CODE_MAX (1ull << 30) /* bytes of one segment */
+
+/** A function's range, by address. */
+struct range {
+	uint64_t lo, hi;
+};
+
+/** A search. */
+struct search {
+	Elf *elf;
+	Dwarf_CFI *cfi;
+	struct range *funcs; /* of symbols, sorted; made when first needed */
+	size_t nfuncs;
+	bool funcs_known;
+	const uint8_t *code; /* the segment at hand */
+	uint64_t len;
+	uint64_t vaddr, offset; /* of code[0]: address, file offset */
+	struct range fn;	/* the function decoded last */
+	uint64_t at;		/* address up to which it is decoded */
+	ZydisDecoder decoder;
+	struct insn_sites out;
+	size_t cap;
+};
+
+static int read_all(int fd, uint8_t *buf, uint64_t len, uint64_t offset)
+{
+	while (len) {
+		ssize_t n = pread(fd, buf, len, offset);
+
+		if (n <= 0)
+			return n ? -errno : -EIO;
+		buf += n;
+		offset += n;
+		len -= n;
+	}
+	return 0;
+}
+
+static int by_lo(const void *a, const void *b)
+{
+	const struct range *x = a, *y = b;
+
+	return x->lo < y->lo ? -1 : x->lo > y->lo;
+}
+
+static int add_symbols(struct search *s, Elf_Scn *scn, const GElf_Shdr *sh)
+{
+	Elf_Data *data = elf_getdata(scn, NULL);
+	const size_t n = data && sh->sh_entsize ? sh->sh_size / sh->sh_entsize : 0;
+	struct range *v = realloc(s->funcs, (s->nfuncs + n + 1) * sizeof(*v));
+	GElf_Sym sym;
+
+	if (!v)
+		return -ENOMEM;
+	s->funcs = v;
+	for (size_t i = 0; i < n; i++)
+		if (gelf_getsym(data, i, &sym) && GELF_ST_TYPE(sym.st_info) == STT_FUNC &&
+		    sym.st_size && sym.st_shndx != SHN_UNDEF)
+			v[s->nfuncs++] = (struct range){ sym.st_value, sym.st_value + sym.st_size };
+	return 0;
+}
+
+static int read_functions(struct search *s)
+{
+	Elf_Scn *scn = NULL;
+	GElf_Shdr sh;
+	int err = 0;
+
+	s->funcs_known = true;
+	while (!err && (scn = elf_nextscn(s->elf, scn)))
+		if (gelf_getshdr(scn, &sh) &&
+		    (sh.sh_type == SHT_SYMTAB || sh.sh_type == SHT_DYNSYM))
+			err = add_symbols(s, scn, &sh);
+	if (s->nfuncs)
+		qsort(s->funcs, s->nfuncs, sizeof(*s->funcs), by_lo);
+	return err;
+}
+
+/** By the unwind table: the part of the function with one rule, which begins at an instruction too. */
+static bool unwind_range(struct search *s, uint64_t addr, struct range *ret)
+{
+	Dwarf_Frame *frame = NULL;
+	Dwarf_Addr lo = 0, hi = 0;
+	bool found;
+
+	if (!s->cfi || dwarf_cfi_addrframe(s->cfi, addr, &frame))
+		return false;
+	found = dwarf_frame_info(frame, &lo, &hi, NULL) >= 0 && lo <= addr && addr < hi;
+	free(frame);
+	*ret = (struct range){ lo, hi };
+	return found;
+}
+
+/** By the symbols: the nearest that begins before it and reaches it. */
+static bool symbol_range(struct search *s, uint64_t addr, struct range *ret)
+{
+	size_t lo = 0, hi = s->nfuncs;
+
+	while (lo < hi) {
+		const size_t mid = (lo + hi) / 2;
+
+		if (s->funcs[mid].lo <= addr)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	if (!lo || s->funcs[lo - 1].hi <= addr)
+		return false;
+	*ret = s->funcs[lo - 1];
+	return true;
+}
+
+/** The range that holds an address. False: none does, or it isn't all in the segment. */
+static bool find_range(struct search *s, uint64_t addr)
+{
+	if (s->fn.lo <= addr && addr < s->fn.hi && s->at <= addr)
+		return true; /* go on from there */
+	if (!unwind_range(s, addr, &s->fn)) {
+		if (!s->elf || (!s->funcs_known && read_functions(s)) ||
+		    !symbol_range(s, addr, &s->fn))
+			s->fn = (struct range){ 0 };
+	}
+	if (s->fn.lo < s->vaddr)
+		s->fn = (struct range){ 0 };
+	s->at = s->fn.lo;
+	return s->fn.hi != 0;
+}
+
+static int add_site(struct search *s, uint64_t addr, enum insn_kind kind, uint8_t length)
+{
+	struct insn_site *v = s->out.v;
+
+	if (s->out.n == s->cap) {
+		s->cap = s->cap ? 2 * s->cap : 16;
+		v = realloc(v, s->cap * sizeof(*v));
+		if (!v)
+			return -ENOMEM;
+		s->out.v = v;
+	}
+	v[s->out.n++] = (struct insn_site){
+		.offset = s->offset + (addr - s->vaddr),
+		.kind = kind,
+		.length = length,
+		.first = s->code[addr - s->vaddr],
+	};
+	return 0;
+}
+
+/** Enters an instruction if it is one of chance. 0 or -ENOMEM. */
+static int enter(struct search *s, uint64_t addr, const ZydisDecodedInstruction *in)
+{
+	switch (in->mnemonic) {
+	case ZYDIS_MNEMONIC_CPUID:
+		return add_site(s, addr, INSN_CPUID, in->length);
+	case ZYDIS_MNEMONIC_RDTSC:
+		return add_site(s, addr, INSN_RDTSC, in->length);
+	case ZYDIS_MNEMONIC_RDTSCP:
+		return add_site(s, addr, INSN_RDTSCP, in->length);
+	case ZYDIS_MNEMONIC_RDRAND:
+	case ZYDIS_MNEMONIC_RDSEED:
+	case ZYDIS_MNEMONIC_RDPID:
+		s->out.random++;
+		return 0;
+	default:
+		return 0;
+	}
+}
+
+/** Decides about the bytes at addr: decodes up to the instruction that they are in. */
+static int decide(struct search *s, uint64_t addr)
+{
+	ZydisDecodedInstruction in;
+	uint64_t at = s->at;
+
+	if (s->at > addr && s->fn.lo <= addr && addr < s->fn.hi)
+		return 0; /* inside an instruction that has been decoded */
+	if (!find_range(s, addr)) {
+		s->out.undecided++;
+		return 0;
+	}
+	while (s->at <= addr) {
+		at = s->at;
+		if (!ZYAN_SUCCESS(ZydisDecoderDecodeInstruction(&s->decoder, NULL,
+								s->code + (at - s->vaddr),
+								s->len - (at - s->vaddr), &in))) {
+			s->out.undecided++;
+			return 0;
+		}
+		s->at = at + in.length;
+	}
+	return enter(s, at, &in);
+}
+
+/** Do bytes look like one of the instructions sought? A prefix may come before them. */
+static bool looks_like(const uint8_t *p, uint64_t left)
+{
+	if (p[1] == 0xa2 || p[1] == 0x31)
+		return true;
+	if (left < 3)
+		return false;
+	return (p[1] == 0x01 && p[2] == 0xf9) || (p[1] == 0xc7 && p[2] >= 0xf0);
+}
+
+static int search_code(struct search *s)
+{
+	const uint8_t *p = s->code, *end = s->code + s->len;
+	int err = 0;
+
+	s->fn = (struct range){ 0 };
+	for (; !err && p + 1 < end && (p = memchr(p, 0x0f, end - p - 1)); p++)
+		if (looks_like(p, end - p))
+			err = decide(s, s->vaddr + (p - s->code));
+	return err;
+}
+
+static int search_segment(struct search *s, int fd, const GElf_Phdr *ph)
+{
+	uint8_t *code;
+	int err;
+
+	if (ph->p_filesz > CODE_MAX)
+		return -EFBIG;
+	code = malloc(ph->p_filesz + 1);
+	if (!code)
+		return -ENOMEM;
+	err = read_all(fd, code, ph->p_filesz, ph->p_offset);
+	s->code = code;
+	s->len = ph->p_filesz;
+	s->vaddr = ph->p_vaddr;
+	s->offset = ph->p_offset;
+	if (!err)
+		err = search_code(s);
+	free(code);
+	return err;
+}
+
+static int search_elf(struct search *s, int fd)
+{
+	size_t n = 0;
+	GElf_Phdr ph;
+	int err = 0;
+
+	if (elf_getphdrnum(s->elf, &n))
+		return -EBADMSG;
+	s->cfi = dwarf_getcfi_elf(s->elf);
+	for (size_t i = 0; i < n && !err; i++)
+		if (gelf_getphdr(s->elf, i, &ph) && ph.p_type == PT_LOAD && ph.p_flags & PF_X)
+			err = search_segment(s, fd, &ph);
+	return err;
+}
+
+/** No ELF file: where its instructions begin isn't known. */
+static int search_plain(struct search *s, int fd)
+{
+	GElf_Phdr all = { 0 };
+	struct stat st;
+
+	if (fstat(fd, &st))
+		return -errno;
+	all.p_filesz = st.st_size;
+	return search_segment(s, fd, &all);
+}
+
+static int by_offset(const void *a, const void *b)
+{
+	const struct insn_site *x = a, *y = b;
+
+	return x->offset < y->offset ? -1 : x->offset > y->offset;
+}
+
+int insn_sites__find(int fd, struct insn_sites *ret)
+{
+	struct search s = { 0 };
+	GElf_Ehdr eh;
+	int err = 0;
+
+	elf_version(EV_CURRENT);
+	ZydisDecoderInit(&s.decoder, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
+	s.elf = elf_begin(fd, ELF_C_READ, NULL);
+	if (s.elf && elf_kind(s.elf) == ELF_K_ELF && gelf_getehdr(s.elf, &eh) &&
+	    eh.e_machine == EM_X86_64) {
+		err = search_elf(&s, fd);
+	} else {
+		elf_end(s.elf);
+		s.elf = NULL;
+		err = search_plain(&s, fd);
+	}
+	if (s.out.n)
+		qsort(s.out.v, s.out.n, sizeof(*s.out.v), by_offset);
+	if (s.cfi)
+		dwarf_cfi_end(s.cfi);
+	elf_end(s.elf);
+	free(s.funcs);
+	if (err)
+		insn_sites__free(&s.out);
+	else
+		*ret = s.out;
+	return err;
+}
+
+size_t insn_sites__from(const struct insn_sites *s, uint64_t offset)
+{
+	size_t lo = 0, hi = s->n;
+
+	while (lo < hi) {
+		const size_t mid = (lo + hi) / 2;
+
+		if (s->v[mid].offset < offset)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo;
+}
+
+const struct insn_site *insn_sites__at(const struct insn_sites *s, uint64_t offset)
+{
+	const size_t i = insn_sites__from(s, offset);
+
+	return i < s->n && s->v[i].offset == offset ? &s->v[i] : NULL;
+}
+
+void insn_sites__free(struct insn_sites *s)
+{
+	free(s->v);
+	*s = (struct insn_sites){ 0 };
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+/* sites.h: instructions of chance (DESIGN 8) in a file that is executed. No ptrace. */
+#ifndef BPREC_INSN_SITES_H
+#define BPREC_INSN_SITES_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/** An instruction that can be patched. */
+struct insn_site {
+	uint64_t offset; /* of its first byte in the file */
+	uint8_t kind;	 /* enum insn_kind */
+	uint8_t length;	 /* bytes */
+	uint8_t first;	 /* its first byte in the file */
+};
+
+/** What a file holds. Zero-initialise; insn_sites__free ends it. */
+struct insn_sites {
+	struct insn_site *v; /* sorted by offset; owned */
+	size_t n;
+	size_t random; /* rdrand, rdseed, rdpid: true ones, which can't be patched alike */
+	size_t undecided; /* bytes that look like one of all these, where no range tells where instructions begin */
+};
+
+/** Finds them in the executable segments of an ELF file (else: in all of it, and nothing can be decided). The descriptor's
+ *  position isn't moved. 0 or -errno; *ret is written on success only. */
+int insn_sites__find(int fd, struct insn_sites *ret);
+/** The site at a file offset; NULL if there is none. */
+const struct insn_site *insn_sites__at(const struct insn_sites *s, uint64_t offset);
+/** Index of the first site at or beyond a file offset. */
+size_t insn_sites__from(const struct insn_sites *s, uint64_t offset);
+/** Frees everything and zeroes the struct. */
+void insn_sites__free(struct insn_sites *s);
+
+#endif

@@ -1,0 +1,380 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * patch.c: cpuid, rdtsc and rdtscp give another answer in each run, so they are replaced by int3 in every private
+ * executable mapping of a file, and carried out here, with the answer in the trace.
+ *
+ * What is patched isn't written down for each address space: a trap is ours if the model says that the byte before rip lies
+ * in a private mapping of an object, at an offset where the object has a site. So fork, exec, munmap and mremap need nothing.
+ * Sites are searched for once for each state of an object (size and times of change); former states are kept, as they may
+ * still be mapped.
+ *
+ * A program that has written to its text has other bytes there: a site is patched only while its first byte is the file's.
+ */
+#include "record/patch.h"
+
+#include <cpuid.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <asm/unistd.h>
+#include <utlist.h>
+#include <x86intrin.h>
+
+#include "insn/sites.h"
+#include "record/emit.h"
+#include "record/object.h"
+#include "record/sched.h"
+#include "tracee/tracee.h"
+
+#define INT3	   0xcc
+#define TRAP_INT3  0x80 /* SI_KERNEL: si_code of int3 (arch/x86/kernel/traps.c, exc_int3) */
+#define ROUND(n)   (((n) + BPREC_PAGE_SIZE - 1) & ~(uint64_t)(BPREC_PAGE_SIZE - 1))
+#define PAGE_OF(a) ((a) & ~(uint64_t)(BPREC_PAGE_SIZE - 1))
+
+/** What is known of one state of an object. */
+struct patched {
+	uint32_t object;
+	int64_t size;
+	struct timespec mtime, ctime;
+	bool shared_noted; /* a shared executable mapping of it was named */
+	struct insn_sites sites;
+	struct patched *next;
+};
+
+/** Writes a note that ends up in `check -v`. */
+static int note(struct recorder *r, struct task *t, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+static int note(struct recorder *r, struct task *t, const char *fmt, ...)
+{
+	char text[4400];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	return emit__note(r, t, NOTE_TEXT, 0, text);
+}
+
+static const char *path_of(struct recorder *r, uint32_t object)
+{
+	const struct model_object *o = model__object(r->m, object);
+
+	return o && *o->path ? o->path : "(no name)";
+}
+
+static int note_rest(struct recorder *r, struct task *t, const struct patched *p, int error)
+{
+	const char *path = path_of(r, p->object);
+	int err = 0;
+
+	if (error)
+		err = note(r, t,
+			   "%s: could not be searched for cpuid and rdtsc, which a replay may "
+			   "find different: %s",
+			   path, strerror(-error));
+	if (!err && p->sites.random)
+		err = note(r, t,
+			   "%s: %zu rdrand, rdseed or rdpid in it, whose results are not recorded "
+			   "(cpuid tells the program that there are none)",
+			   path, p->sites.random);
+	if (!err && p->sites.undecided)
+		err = note(r, t,
+			   "%s: %zu places in it may be cpuid, rdtsc or rdrand; none is patched",
+			   path, p->sites.undecided);
+	return err;
+}
+
+/** A new state of an object: searches it. NULL: no memory. */
+static struct patched *search(struct recorder *r, struct task *t, const struct object *o,
+			      const struct stat *st)
+{
+	struct patched *p = calloc(1, sizeof(*p));
+	int err;
+
+	if (!p)
+		return NULL;
+	p->object = o->id;
+	p->size = st->st_size;
+	p->mtime = st->st_mtim;
+	p->ctime = st->st_ctim;
+	err = o->fd < 0 ? -EBADF : insn_sites__find(o->fd, &p->sites);
+	LL_PREPEND(r->patched, p);
+	note_rest(r, t, p, err);
+	return p;
+}
+
+static bool same_time(const struct timespec *a, const struct timespec *b)
+{
+	return a->tv_sec == b->tv_sec && a->tv_nsec == b->tv_nsec;
+}
+
+/** The state that an object is in now. */
+static struct patched *sites_of(struct recorder *r, struct task *t, uint32_t object)
+{
+	struct object *o = object__find(r, object);
+	struct stat st = { 0 };
+
+	if (!o || o->device)
+		return NULL;
+	if (o->fd >= 0)
+		fstat(o->fd, &st);
+	for (struct patched *p = r->patched; p; p = p->next)
+		if (p->object == object && p->size == st.st_size &&
+		    same_time(&p->mtime, &st.st_mtim) && same_time(&p->ctime, &st.st_ctim))
+			return p;
+	return search(r, t, o, &st);
+}
+
+static int emit_patch(struct recorder *r, struct task *t, uint64_t addr)
+{
+	static const uint8_t byte[8] = { INT3 };
+	const struct ev_data ev = { .addr = addr, .len = 1, .why = DATA_PATCH };
+
+	return emit(r, EV_DATA, t, &ev, sizeof(ev), byte, sizeof(byte));
+}
+
+/** Patches the sites of one page, which begin at s and lie before file offset `end`. *ret_n gets how many there are. */
+static int patch_page(struct recorder *r, struct task *t, const struct model_vma *v,
+		      const struct insn_site *s, size_t max, size_t *ret_n)
+{
+	const uint64_t base = v->addr - v->offset, page = PAGE_OF(base + s->offset);
+	uint8_t buf[BPREC_PAGE_SIZE];
+	uint64_t todo[BPREC_PAGE_SIZE / 2];
+	size_t n, ntodo = 0, last;
+	int err = 0;
+
+	for (n = 1; n < max && PAGE_OF(base + s[n].offset) == page; n++)
+		;
+	*ret_n = n;
+	last = base + s[n - 1].offset - page;
+	if (tracee__read(t->tid, page, buf, last + 1) != (ssize_t)last + 1)
+		return 0; /* beyond the end of the file, or not readable: it can't be executed either */
+	for (size_t i = 0; i < n; i++) {
+		uint8_t *byte = &buf[base + s[i].offset - page];
+
+		if (*byte != s[i].first)
+			continue;
+		*byte = INT3;
+		todo[ntodo++] = base + s[i].offset;
+	}
+	if (!ntodo)
+		return 0;
+	err = tracee__write(t->tid, todo[0], &buf[todo[0] - page], todo[ntodo - 1] - todo[0] + 1);
+	if (err)
+		return err == -ESRCH
+			       ? err
+			       : note(r, t, "%s: cpuid and rdtsc at %#llx could not be patched: %s",
+				      path_of(r, v->object), (unsigned long long)todo[0],
+				      strerror(-err));
+	for (size_t i = 0; i < ntodo && !err; i++)
+		err = emit_patch(r, t, todo[i]);
+	return err;
+}
+
+/** Memory without a file: what a program generates there isn't searched. */
+static int note_anon(struct recorder *r, struct task *t)
+{
+	struct aspace *a = aspace__get(r, t->space);
+
+	if (!a || a->code_noted)
+		return a ? 0 : -ENOMEM;
+	a->code_noted = true;
+	return note(r, t,
+		    "pid %d: memory without a file is executable: cpuid and rdtsc in code that "
+		    "is generated there are not recorded",
+		    t->pid);
+}
+
+static int patch_vma(struct recorder *r, struct task *t, const struct model_vma *v)
+{
+	struct patched *p;
+	size_t n = 0;
+	int err = 0;
+
+	if (v->kind == MAP_KIND_BPREC || v->kind == MAP_KIND_SPECIAL)
+		return 0;
+	if (!v->object)
+		return note_anon(r, t);
+	p = sites_of(r, t, v->object);
+	if (!p)
+		return 0;
+	if ((v->flags & MAP_TYPE) != MAP_PRIVATE) {
+		if (p->shared_noted || !(p->sites.n + p->sites.undecided))
+			return 0;
+		p->shared_noted = true;
+		return note(
+			r, t,
+			"%s: mapped executable and shared: %zu cpuid, rdtsc in it are not patched",
+			path_of(r, v->object), p->sites.n);
+	}
+	for (size_t i = insn_sites__from(&p->sites, v->offset); i < p->sites.n && !err; i += n) {
+		if (p->sites.v[i].offset - v->offset >= v->end - v->addr)
+			break;
+		size_t max = insn_sites__from(&p->sites, v->offset + (v->end - v->addr)) - i;
+
+		err = patch_page(r, t, v, &p->sites.v[i], max, &n);
+	}
+	return err;
+}
+
+int patch__range(struct recorder *r, struct task *t, uint64_t addr, uint64_t len)
+{
+	const uint64_t end = len > ~0ull - addr ? ~0ull : addr + len;
+	const struct model_space *s;
+	int err = 0;
+
+	for (size_t i = 0; !err && (s = model__space(r->m, t->space)) && i < s->nvmas; i++) {
+		struct model_vma v = s->vmas[i];
+
+		if (!(v.prot & PROT_EXEC) || v.end <= addr || v.addr >= end)
+			continue;
+		if (v.addr < addr) {
+			v.offset += addr - v.addr;
+			v.addr = addr;
+		}
+		if (v.end > end)
+			v.end = end;
+		err = patch_vma(r, t, &v);
+	}
+	return err;
+}
+
+int patch__call(struct recorder *r, struct task *t, int64_t ret)
+{
+	switch (t->nr) {
+	case __NR_mmap:
+		return t->args[2] & PROT_EXEC ? patch__range(r, t, ret, ROUND(t->args[1])) : 0;
+	case __NR_mprotect:
+	case __NR_pkey_mprotect:
+		return t->args[2] & PROT_EXEC ? patch__range(r, t, t->args[0], ROUND(t->args[1]))
+					      : 0;
+	case __NR_mremap:
+		return patch__range(r, t, ret, ROUND(t->args[2]));
+	case __NR_shmat:
+		return patch__range(r, t, ret, BPREC_PAGE_SIZE);
+	default:
+		return 0;
+	}
+}
+
+/** The site whose int3 a thread with these registers has run into; NULL if none. */
+static const struct insn_site *site_before(struct recorder *r, const struct task *t, uint64_t rip)
+{
+	const struct model_space *s = model__space(r->m, t->space);
+	const struct model_vma *v = s ? model__find_vma(s, rip - 1) : NULL;
+	const struct insn_site *at = NULL;
+
+	if (!v || !v->object || (v->flags & MAP_TYPE) != MAP_PRIVATE)
+		return NULL;
+	for (struct patched *p = r->patched; p && !at; p = p->next)
+		if (p->object == v->object)
+			at = insn_sites__at(&p->sites, v->offset + (rip - 1 - v->addr));
+	return at;
+}
+
+/** What the program is told: not that there are instructions of chance that can't be recorded. */
+static void run_cpuid(struct ev_insn *ev)
+{
+	const uint32_t leaf = ev->rax, sub = ev->rcx;
+	uint32_t a, b, c, d;
+
+	__cpuid_count(leaf, sub, a, b, c, d);
+	if (leaf == 1)
+		c &= ~bit_RDRND;
+	if (leaf == 7 && !sub) {
+		b &= ~(bit_RDSEED | bit_RTM | bit_HLE);
+		c &= ~bit_RDPID;
+	}
+	ev->rax = a;
+	ev->rbx = b;
+	ev->rcx = c;
+	ev->rdx = d;
+}
+
+static void run_rdtsc(struct ev_insn *ev)
+{
+	unsigned int aux = 0;
+	const uint64_t tsc = ev->kind == INSN_RDTSCP ? __rdtscp(&aux) : __rdtsc();
+
+	ev->rax = (uint32_t)tsc;
+	ev->rdx = tsc >> 32;
+	if (ev->kind == INSN_RDTSCP)
+		ev->rcx = aux;
+}
+
+/** Carries the instruction out in the thread's place. */
+static int carry_out(struct recorder *r, struct task *t, const struct insn_site *s,
+		     struct regs64 *regs)
+{
+	struct ev_insn ev = {
+		.kind = s->kind,
+		.length = s->length,
+		.addr = regs->rip - 1,
+		.rax = regs->rax,
+		.rbx = regs->rbx,
+		.rcx = regs->rcx,
+		.rdx = regs->rdx,
+	};
+	int err;
+
+	if (ev.kind == INSN_CPUID)
+		run_cpuid(&ev);
+	else
+		run_rdtsc(&ev);
+	regs->rax = ev.rax;
+	regs->rbx = ev.rbx;
+	regs->rcx = ev.rcx;
+	regs->rdx = ev.rdx;
+	regs->rip = ev.addr + ev.length;
+	err = tracee__set_regs(t->tid, regs);
+	if (err)
+		return err;
+	t->exit_regs = *regs; /* nothing has run since: a signal that comes in now has this place */
+	return emit(r, EV_INSN, t, &ev, sizeof(ev), NULL, 0);
+}
+
+int patch__trap(struct recorder *r, struct task *t)
+{
+	const struct insn_site *s;
+	struct regs64 regs;
+	int err;
+
+	if (t->info.si_code != TRAP_INT3)
+		return 0;
+	err = tracee__get_regs(t->tid, &regs);
+	if (err)
+		return err;
+	s = site_before(r, t, regs.rip);
+	if (!s)
+		return 0;
+	err = carry_out(r, t, s, &regs);
+	if (err)
+		return err;
+	t->stop = STOP_OTHER;
+	sched__ready(r, t);
+	return 1;
+}
+
+bool patch__pending(struct recorder *r, struct task *t)
+{
+	struct regs64 regs;
+	uint8_t byte;
+
+	return !tracee__get_regs(t->tid, &regs) && site_before(r, t, regs.rip) &&
+	       tracee__read(t->tid, regs.rip - 1, &byte, 1) == 1 && byte == INT3;
+}
+
+void patch__free(struct recorder *r)
+{
+	struct patched *p, *tmp;
+
+	LL_FOREACH_SAFE (r->patched, p, tmp) {
+		insn_sites__free(&p->sites);
+		free(p);
+	}
+	r->patched = NULL;
+}
