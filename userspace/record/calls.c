@@ -263,6 +263,7 @@ int calls__exit(struct recorder *r, struct task *t)
 	}
 	if (t->plan && t->nr != __NR_restart_syscall)
 		err = scratch__restore(t, &regs);
+	t->exit_regs = regs;
 	if (!err)
 		err = outputs__write(r, t, ret, flags);
 	if (!err && !(flags & SYSCALL_SUBSTITUTED))

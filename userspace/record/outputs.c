@@ -13,7 +13,9 @@
 #include <string.h>
 #include <asm/unistd.h>
 
+#include "model/regs.h"
 #include "record/emit.h"
+#include "record/procmem.h"
 #include "tracee/tracee.h"
 
 #define MAX_RANGES 8192 /* a recvmmsg of 1,024 messages has some for each */
@@ -164,6 +166,8 @@ int outputs__write(struct recorder *r, struct task *t, int64_t ret, uint32_t fla
 	o.n = 0;
 	if (!(flags & (SYSCALL_SUBSTITUTED | SYSCALL_NO_RETURN)))
 		err = find(r, t, ret, &o);
+	if (!err && !flags)
+		err = procmem__exit(r, t, ret);
 	if (err)
 		return err;
 	if (t->plan)
@@ -178,5 +182,8 @@ int outputs__write(struct recorder *r, struct task *t, int64_t ret, uint32_t fla
 	ev.bufs_len = o.n ? pack(t, &o, &ev.nbufs, &flags) : 0;
 	ev.flags = flags;
 	memcpy(ev.args, t->args, sizeof(ev.args));
+	/* rt_sigreturn's registers come with its EV_REGS */
+	if (!(flags & SYSCALL_NO_RETURN) && t->nr != __NR_rt_sigreturn)
+		writer__reg_hash(r->w, regs64__hash(&t->exit_regs));
 	return emit(r, EV_SYSCALL, t, &ev, sizeof(ev), inline_buf, ev.bufs_len);
 }

@@ -248,9 +248,16 @@ static int place_event(struct writer *w, enum event_type type, uint32_t pid, uin
 		.tid = tid,
 		.pid = pid,
 		.time_ns = now > w->check.last_ns ? now : w->check.last_ns,
+		.reg_hash = w->reg_hash,
 	};
+	w->reg_hash = 0;
 	*ret_ev = ev;
 	return 0;
+}
+
+void writer__reg_hash(struct writer *w, uint64_t hash)
+{
+	w->reg_hash = hash;
 }
 
 int writer__event(struct writer *w, enum event_type type, uint32_t pid, uint32_t tid,

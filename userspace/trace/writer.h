@@ -28,6 +28,8 @@ void writer__free(struct writer *w);
  *  -EIO the writer is dead: files end with their last whole frame and every further call returns the same error. */
 int writer__event(struct writer *w, enum event_type type, uint32_t pid, uint32_t tid,
 		  const struct iovec *body, int nbody, uint64_t *ret_event);
+/** Gives the next event this reg_hash (format.h, event_header); without it an event has 0. */
+void writer__reg_hash(struct writer *w, uint64_t hash);
 /** The last event's whole bytes (header and body), valid until the next writer__event; for feeding the model. NULL
  *  before the first. */
 const struct event_header *writer__last(const struct writer *w);

@@ -28,6 +28,7 @@ struct writer {
 	struct page_store *store;
 	struct event_check check; /* check.events: number of events so far */
 	struct batch events, pages;
+	uint64_t reg_hash;		 /* for the next event */
 	const struct event_header *last; /* in events.buf, or copy */
 	struct event_header *copy;	 /* of the last event when its batch has gone */
 	uint64_t start_ns;		 /* when the trace was made */
