@@ -33,6 +33,7 @@
  *   record/dispatch.[ch]    dispatch_event(): acts on one event
  *   record/task.c           tables of threads and spaces
  *   record/tree.[ch]        threads come and go
+ *   record/procmem.[ch]     memory written through /proc/PID/mem
  *   record/order.[ch]       one order of output over all groups
  *   record/stored.[ch]      words the kernel stores for threads
  *   record/sched.[ch]       share groups, whose turn it is

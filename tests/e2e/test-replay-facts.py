@@ -9,7 +9,7 @@ import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-from e2e import BPREC, Failed, Report, prog, tempdir  # noqa: E402
+from e2e import BPREC, PYTHON, Failed, Report, prog, tempdir  # noqa: E402
 from tracefile import Trace  # noqa: E402
 
 WRITE, KERNEL = 1, 2
@@ -123,6 +123,24 @@ def alternate_stack():
         raise Failed("no signal in the trace")
 
 
+MEM_WRITER = """
+import ctypes, os
+fd, buf = os.open("/proc/self/mem", os.O_RDWR), ctypes.create_string_buffer(16)
+os.pwrite(fd, b"positioned", ctypes.addressof(buf))
+os.lseek(fd, ctypes.addressof(buf), 0)
+os.write(fd, b"sequential")
+print("%x" % ctypes.addressof(buf))
+"""
+
+
+def own_memory():
+    out, trace = record([PYTHON, "-c", MEM_WRITER])
+    addr = int(out, 16)
+    have = [ev.body[16:26] for ev in trace.events if ev.type == "data" and ev.unpack("QII") == (addr, 10, KERNEL)]
+    if have != [b"positioned", b"sequential"]:
+        raise Failed(f"writes to /proc/self/mem: {have}")
+
+
 r = Report()
 r.case("4 processes, one pipe: the trace has the order of the bytes", one_order)
 r.case("the same with stdout and stderr in turns", both_streams)
@@ -130,4 +148,5 @@ r.case("thread ids, clear_child_tid, robust futexes of threads and processes", t
 r.case("the stack's limit follows each exec", stack_limit)
 r.case("the start of the heap", heap_start)
 r.case("a frame on an alternate stack is whole, and no more", alternate_stack)
+r.case("writes to /proc/self/mem", own_memory)
 r.exit()

@@ -223,6 +223,7 @@ struct recorder {
 	struct files *files;	  /* descriptors that lead to stdin, stdout, stderr */
 	uint8_t stream_of[3];	  /* the first stream that is the same file */
 	struct task *writing[3]; /* inside a call that writes to the stream; NULL: nobody */
+	bool mem_opened;	  /* an insider has opened some /proc/PID/mem */
 	struct kicker *kicker;
 };
 
