@@ -18,6 +18,8 @@
 #define CHECK_KEEP_MAX (1u << 18)
 /** Most insiders kept with one change; all are looked at. */
 #define CHECK_KEEP_INSIDERS 64u
+/** Different notes that are kept. */
+#define CHECK_KEEP_NOTES 1000u
 
 /** Options of check__run. Zero is the default of each. */
 struct check_opts {
@@ -62,6 +64,12 @@ struct check_gap {
 	const struct model_object *object; /* NULL: all */
 	char *reason;			   /* owned */
 	uint64_t count;			   /* equal gaps that this entry stands for */
+};
+
+/** Something that a reader of the trace should know; no part of the verdict. */
+struct check_note {
+	char *text;	/* owned */
+	uint64_t count; /* equal notes that this entry stands for */
 };
 
 /** Events that were lost. */
@@ -112,6 +120,8 @@ struct check_report {
 	size_t nlosses;
 	struct check_hook *hooks;
 	size_t nhooks;
+	struct check_note *notes; /* equal ones are one entry */
+	size_t nnotes;
 
 	uint64_t objects;		/* page-cache objects that were watched */
 	uint64_t pages_resnapshotted;	/* pages saved again after changes */

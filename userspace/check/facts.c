@@ -321,6 +321,30 @@ static int take_loss(struct check_state *s, const struct event_header *ev, uint6
 	return 0;
 }
 
+static int take_note(struct check_state *s, const struct event_header *ev, uint64_t no)
+{
+	const struct ev_note *e = (const void *)(ev + 1);
+	const char *text = e->text_len ? (const char *)(e + 1) : "";
+	struct check_report *rep = s->rep;
+	struct check_note *n;
+
+	(void)no;
+	for (size_t i = 0; i < rep->nnotes; i++) {
+		if (!strcmp(rep->notes[i].text, text)) {
+			rep->notes[i].count++;
+			return 0;
+		}
+	}
+	if (rep->nnotes >= CHECK_KEEP_NOTES)
+		return 0;
+	n = check__grow(&rep->notes, &rep->nnotes, sizeof(*n));
+	if (!n)
+		return -ENOMEM;
+	n->count = 1;
+	n->text = strdup(text);
+	return n->text ? 0 : (rep->nnotes--, -ENOMEM);
+}
+
 static int take_map(struct check_state *s, const struct event_header *ev, uint64_t no)
 {
 	const struct ev_map *e = (const void *)(ev + 1);
@@ -421,6 +445,7 @@ static const take_fn table[EV_MAX] = {
 	[EV_COMPARE] = take_compare,
 	[EV_GAP] = take_gap,
 	[EV_LOSS] = take_loss,
+	[EV_NOTE] = take_note,
 	[EV_MAP] = take_map,
 	[EV_PAGES] = take_pages,
 	[EV_MEM] = take_mem,

@@ -82,6 +82,8 @@ void check_report__free(struct check_report *rep)
 		free(rep->changes[i].insiders);
 	for (size_t i = 0; i < rep->ngaps; i++)
 		free(rep->gaps[i].reason);
+	for (size_t i = 0; i < rep->nnotes; i++)
+		free(rep->notes[i].text);
 	for (size_t i = 0; i < rep->argc; i++)
 		free(rep->argv[i]);
 	free(rep->writers);
@@ -90,6 +92,7 @@ void check_report__free(struct check_report *rep)
 	free(rep->gaps);
 	free(rep->losses);
 	free(rep->hooks);
+	free(rep->notes);
 	free(rep->argv);
 	free(rep->dir);
 	model__free(rep->model);

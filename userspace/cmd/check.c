@@ -11,7 +11,7 @@
 static const struct cmd_option options[] = {
 	{ "json", 0, NULL, "print JSON" },
 	{ "allow-uncertain", 0, NULL, "exit 0 for the verdict uncertain, too" },
-	{ "verbose", 'v', NULL, "show whole lists, and the kernel hooks" },
+	{ "verbose", 'v', NULL, "show whole lists, the kernel hooks, and notes" },
 	{ NULL, 0, NULL, NULL },
 };
 

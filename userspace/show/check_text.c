@@ -366,6 +366,22 @@ static int print_hooks(const struct show_opts *o, const struct check_report *rep
 	return err;
 }
 
+static int print_notes(const struct show_opts *o, const struct check_report *rep)
+{
+	struct table t = { .ncolumns = 2, .right = 1 };
+
+	section(o, "notes", rep->nnotes);
+	table__head(&t, "times", "what", NULL);
+	for (size_t i = 0; i < rep->nnotes; i++) {
+		table__cell(&t, TERM_PLAIN, "%" PRIu64, rep->notes[i].count);
+		table__cell(&t, TERM_PLAIN, "%s", rep->notes[i].text);
+	}
+	table__print(&t, o, 2);
+	int err = t.failed ? -ENOMEM : 0;
+	table__free(&t);
+	return err;
+}
+
 int show__check_text(const struct show_opts *o, const struct check_report *rep)
 {
 	int err = 0;
@@ -382,5 +398,7 @@ int show__check_text(const struct show_opts *o, const struct check_report *rep)
 		err = print_losses(o, rep);
 	if (!err && o->verbose && rep->nhooks)
 		err = print_hooks(o, rep);
+	if (!err && o->verbose && rep->nnotes)
+		err = print_notes(o, rep);
 	return err;
 }

@@ -199,6 +199,20 @@ static void decode_note(struct sink *s, const struct event_header *ev)
 	s->ops->text(s, "text", e->text_len ? (const char *)(e + 1) : "");
 }
 
+static void decode_insn(struct sink *s, const struct event_header *ev)
+{
+	static const char *const kind[] = { NULL, "cpuid", "rdtsc", "rdtscp" };
+	const struct ev_insn *e = (const void *)(ev + 1);
+
+	s->ops->text(s, "kind", WORD(kind, e->kind));
+	s->ops->hex(s, "addr", e->addr);
+	s->ops->num(s, "length", e->length);
+	s->ops->hex(s, "rax", e->rax);
+	s->ops->hex(s, "rbx", e->rbx);
+	s->ops->hex(s, "rcx", e->rcx);
+	s->ops->hex(s, "rdx", e->rdx);
+}
+
 static void decode_group(struct sink *s, const struct event_header *ev)
 {
 	const struct ev_group *e = (const void *)(ev + 1);
@@ -233,7 +247,7 @@ event_decode_fn event__program(uint32_t type)
 		[EV_DATA] = decode_data,       [EV_SIGNAL] = decode_signal,
 		[EV_REGS] = decode_regs,       [EV_NOTE] = decode_note,
 		[EV_GROUP] = decode_group,     [EV_OUTPUT] = decode_output,
-		[EV_END] = decode_end,
+		[EV_INSN] = decode_insn,       [EV_END] = decode_end,
 	};
 
 	return type < EV_MAX ? table[type] : NULL;

@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: MIT
+/* chance.c MODE: runs cpuid, rdtsc and rdtscp, and says `fine` if what they give makes sense. */
+#include <cpuid.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <x86intrin.h>
+
+static void need(int ok, const char *what)
+{
+	if (ok)
+		return;
+	printf("not so: %s\n", what);
+	exit(1);
+}
+
+/** rdtsc and rdtscp increase, and set the whole of their registers and no others. */
+static void clocks(int rounds)
+{
+	uint64_t last = 0;
+
+	for (int i = 0; i < rounds; i++) {
+		uint64_t a = ~0ull, d = ~0ull, c = ~0ull, b = 42;
+
+		if (i & 1)
+			__asm__ volatile("rdtscp" : "+a"(a), "+d"(d), "+c"(c), "+b"(b));
+		else
+			__asm__ volatile("rdtsc" : "+a"(a), "+d"(d), "+b"(b));
+		need(!(a >> 32) && !(d >> 32), "the upper halves are 0");
+		need(b == 42, "rbx is kept");
+		need(i & 1 ? c >> 32 == 0 : c == ~0ull, "rcx is set by rdtscp alone");
+		need((d << 32 | a) > last, "time goes on");
+		last = d << 32 | a;
+	}
+}
+
+static void names(void)
+{
+	unsigned int a, b, c, d, max;
+	char vendor[13] = "";
+
+	__cpuid(0, max, b, c, d);
+	memcpy(vendor, &b, 4);
+	memcpy(vendor + 4, &d, 4);
+	memcpy(vendor + 8, &c, 4);
+	need(strlen(vendor) == 12, "cpuid tells a vendor");
+	__cpuid(1, a, b, c, d);
+	need(d & bit_SSE2, "there is SSE2");
+	printf("%s, rdrand %d\n", vendor, !!(c & bit_RDRND));
+}
+
+/** `0f 31` as a part of an immediate: must come out as it is. */
+static void decoys(void)
+{
+	uint64_t v;
+	uint32_t w;
+
+	__asm__ volatile("movabs $0x310f310fa20f310f, %0" : "=r"(v));
+	need(v == 0x310f310fa20f310full, "an immediate of 8 bytes is whole");
+	__asm__ volatile("movl $0xa20f310f, %0" : "=r"(w));
+	need(w == 0xa20f310fu, "an immediate of 4 bytes is whole");
+}
+
+static volatile sig_atomic_t traps;
+static void on_trap(int sig, siginfo_t *si, void *uc)
+{
+	(void)sig;
+	(void)uc;
+	traps += si->si_code == SI_KERNEL;
+}
+
+/** The program's own int3, with SIGTRAP handled. */
+static void own_traps(void)
+{
+	struct sigaction sa = { .sa_sigaction = on_trap, .sa_flags = SA_SIGINFO };
+
+	sigaction(SIGTRAP, &sa, NULL);
+	for (int i = 0; i < 10; i++) {
+		__asm__ volatile("int3" ::: "memory");
+		clocks(2);
+	}
+	need(traps == 10, "each int3 is handled once");
+}
+
+static void *thread(void *arg)
+{
+	clocks(300);
+	return arg;
+}
+
+static void threads(void)
+{
+	pthread_t t[4];
+
+	for (int i = 0; i < 4; i++)
+		pthread_create(&t[i], NULL, thread, NULL);
+	for (int i = 0; i < 4; i++)
+		pthread_join(t[i], NULL);
+}
+
+static void forks(void)
+{
+	for (int i = 0; i < 4; i++) {
+		int status;
+
+		if (!fork()) {
+			clocks(50);
+			_exit(0);
+		}
+		wait(&status);
+		need(!status, "the child is content");
+	}
+}
+
+static volatile sig_atomic_t ticks;
+static void on_tick(int sig)
+{
+	(void)sig;
+	ticks++;
+}
+
+/** Signals come at any moment. */
+static void alarms(void)
+{
+	ualarm(1000, 1000);
+	signal(SIGALRM, on_tick);
+	while (ticks < 20)
+		clocks(20);
+	ualarm(0, 0);
+}
+
+/** Code that the program makes: can't be found, works as ever. */
+static void generated(void)
+{
+	static const unsigned char code[] = { 0x0f, 0x31, 0xc3 }; /* rdtsc; ret */
+	void *p = mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS,
+		       -1, 0);
+
+	need(p != MAP_FAILED, "memory can be executable");
+	memcpy(p, code, sizeof(code));
+	need(((uint32_t(*)(void))p)() != 0, "generated code runs");
+}
+
+int main(int argc, char **argv)
+{
+	const char *mode = argc > 1 ? argv[1] : "";
+
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	if (!strcmp(mode, "values"))
+		clocks(2000), names(), decoys();
+	else if (!strcmp(mode, "traps"))
+		own_traps();
+	else if (!strcmp(mode, "threads"))
+		threads();
+	else if (!strcmp(mode, "forks"))
+		forks();
+	else if (!strcmp(mode, "alarms"))
+		alarms();
+	else if (!strcmp(mode, "generated"))
+		generated();
+	else
+		return 2;
+	puts("fine");
+	return 0;
+}
