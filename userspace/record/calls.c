@@ -268,7 +268,8 @@ int calls__exit(struct recorder *r, struct task *t)
 		err = outputs__write(r, t, ret, flags);
 	if (!err && !(flags & SYSCALL_SUBSTITUTED))
 		err = consequences(r, t, c, ret, &regs);
-	order__end(r, t);
+	if (order__end(r, t))
+		sched__run(r);
 	if (err)
 		return err;
 	if (c && (c->flags & SYS_YIELDS))

@@ -5,8 +5,15 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "record/order.h"
+#include "model/files.h"
+#include "tracee/tracee.h"
 #include "util/err.h"
+
+static long read_memory(void *ctx, uint32_t tid, uint64_t addr, void *buf, size_t len)
+{
+	(void)ctx;
+	return tracee__read(tid, addr, buf, len);
+}
 
 int emit__feed(void *ctx)
 {
@@ -15,7 +22,8 @@ int emit__feed(void *ctx)
 
 	if (err)
 		return recorder__fail(r, err, model__error(r->m));
-	err = order__feed(r, writer__last(r->w));
+	if (r->files)
+		err = files__apply(r->files, writer__last(r->w), read_memory, r);
 	return err ? recorder__fail(r, err, "descriptors") : 0;
 }
 

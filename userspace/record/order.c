@@ -5,8 +5,7 @@
 #include <sys/stat.h>
 
 #include "model/files.h"
-#include "record/sched.h"
-#include "tracee/tracee.h"
+#include "sys/sys.h"
 
 static bool same_file(const struct stat *a, const struct stat *b)
 {
@@ -29,17 +28,6 @@ int order__start(struct recorder *r)
 	}
 	r->files = files__new();
 	return r->files ? 0 : -ENOMEM;
-}
-
-static long read_memory(void *ctx, uint32_t tid, uint64_t addr, void *buf, size_t len)
-{
-	(void)ctx;
-	return tracee__read(tid, addr, buf, len);
-}
-
-int order__feed(struct recorder *r, const struct event_header *ev)
-{
-	return r->files ? files__apply(r->files, ev, read_memory, r) : 0;
 }
 
 bool order__matters(const struct recorder *r)
@@ -69,13 +57,12 @@ void order__begin(struct recorder *r, struct task *t)
 		r->writing[t->stream - 1] = t;
 }
 
-void order__end(struct recorder *r, struct task *t)
+bool order__end(struct recorder *r, struct task *t)
 {
 	const bool held = t->stream && r->writing[t->stream - 1] == t;
 
 	if (held)
 		r->writing[t->stream - 1] = NULL;
 	t->stream = 0;
-	if (held && r->ntasks > 1)
-		sched__run(r);
+	return held && r->ntasks > 1;
 }

@@ -7,8 +7,6 @@
 
 /** Finds out which of bprec's own descriptors 0 to 2 are the same file. 0 or -errno. */
 int order__start(struct recorder *r);
-/** Takes in the event written last. 0 or -errno. */
-int order__feed(struct recorder *r, const struct event_header *ev);
 /** Others run: the descriptor of a call that writes must be looked at. */
 bool order__matters(const struct recorder *r);
 /** A call's entry, its arguments known: notes the stream that it writes to. */
@@ -17,7 +15,7 @@ void order__entry(struct recorder *r, struct task *t);
 bool order__holds(const struct recorder *r, const struct task *t);
 /** The thread goes on into its call. */
 void order__begin(struct recorder *r, struct task *t);
-/** The call was written down, or the thread ends: another may write. */
-void order__end(struct recorder *r, struct task *t);
+/** The call was written down, or the thread ends. True: another may write, sched__run is due. */
+bool order__end(struct recorder *r, struct task *t);
 
 #endif
