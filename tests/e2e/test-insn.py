@@ -89,7 +89,7 @@ def shared():
 
 r = Report()
 r.case("values", values)
-for m, n in (("traps", 20), ("threads", 600), ("forks", 100), ("alarms", 10)):
+for m, n in (("traps", 15), ("threads", 600), ("forks", 100), ("alarms", 10)):
     r.case(m, mode, m, n)
 r.case("generated code", generated)
 r.case("rdrand", random_instructions)
