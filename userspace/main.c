@@ -215,6 +215,12 @@
  *   show/sink_json.c        one JSON object a line
  *   show/sink_text.c        one line of text
  *
+ * Symbols of a stopped process, and core files
+ *   sym/source.h            its memory and mappings, by callbacks
+ *   sym/image.[ch]          ELF files as they lie in memory
+ *   sym/stack.[ch]          stacks with names
+ *   sym/core.[ch]           core files for debuggers
+ *
  * What this kernel and machine can do
  *   probe/probe.[ch]        table of facts, and run
  *   probe/trial.[ch]        runs a trial in a child
