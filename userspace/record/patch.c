@@ -25,6 +25,7 @@
 #include <x86intrin.h>
 
 #include "insn/sites.h"
+#include "model/regs.h"
 #include "record/emit.h"
 #include "record/object.h"
 #include "record/sched.h"
@@ -334,6 +335,7 @@ static int carry_out(struct recorder *r, struct task *t, const struct insn_site 
 	if (err)
 		return err;
 	t->exit_regs = *regs; /* nothing has run since: a signal that comes in now has this place */
+	writer__reg_hash(r->w, regs64__hash(regs));
 	return emit(r, EV_INSN, t, &ev, sizeof(ev), NULL, 0);
 }
 
