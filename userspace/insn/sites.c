@@ -239,28 +239,48 @@ static int search_code(struct search *s)
 	return err;
 }
 
-static int search_segment(struct search *s, int fd, const GElf_Phdr *ph)
+/** Searches len bytes at a file offset, which are mapped at vaddr. */
+static int search_part(struct search *s, int fd, uint64_t offset, uint64_t len, uint64_t vaddr)
 {
 	uint8_t *code;
 	int err;
 
-	if (ph->p_filesz > CODE_MAX)
+	if (len > CODE_MAX)
 		return -EFBIG;
-	code = malloc(ph->p_filesz + 1);
+	code = malloc(len + 1);
 	if (!code)
 		return -ENOMEM;
-	err = read_all(fd, code, ph->p_filesz, ph->p_offset);
+	err = read_all(fd, code, len, offset);
 	s->code = code;
-	s->len = ph->p_filesz;
-	s->vaddr = ph->p_vaddr;
-	s->offset = ph->p_offset;
+	s->len = len;
+	s->vaddr = vaddr;
+	s->offset = offset;
 	if (!err)
 		err = search_code(s);
 	free(code);
 	return err;
 }
 
-static int search_elf(struct search *s, int fd)
+/** Executable sections: a segment may hold constants too. *ret_n: how many there are. */
+static int search_sections(struct search *s, int fd, size_t *ret_n)
+{
+	Elf_Scn *scn = NULL;
+	GElf_Shdr sh;
+	size_t n = 0;
+	int err = 0;
+
+	while (!err && (scn = elf_nextscn(s->elf, scn))) {
+		if (!gelf_getshdr(scn, &sh) || sh.sh_type != SHT_PROGBITS ||
+		    !(sh.sh_flags & SHF_EXECINSTR) || !(sh.sh_flags & SHF_ALLOC))
+			continue;
+		n++;
+		err = search_part(s, fd, sh.sh_offset, sh.sh_size, sh.sh_addr);
+	}
+	*ret_n = n;
+	return err;
+}
+
+static int search_segments(struct search *s, int fd)
 {
 	size_t n = 0;
 	GElf_Phdr ph;
@@ -268,23 +288,30 @@ static int search_elf(struct search *s, int fd)
 
 	if (elf_getphdrnum(s->elf, &n))
 		return -EBADMSG;
-	s->cfi = dwarf_getcfi_elf(s->elf);
 	for (size_t i = 0; i < n && !err; i++)
 		if (gelf_getphdr(s->elf, i, &ph) && ph.p_type == PT_LOAD && ph.p_flags & PF_X)
-			err = search_segment(s, fd, &ph);
+			err = search_part(s, fd, ph.p_offset, ph.p_filesz, ph.p_vaddr);
 	return err;
+}
+
+static int search_elf(struct search *s, int fd)
+{
+	size_t n;
+	int err;
+
+	s->cfi = dwarf_getcfi_elf(s->elf);
+	err = search_sections(s, fd, &n);
+	return err || n ? err : search_segments(s, fd);
 }
 
 /** No ELF file: where its instructions begin isn't known. */
 static int search_plain(struct search *s, int fd)
 {
-	GElf_Phdr all = { 0 };
 	struct stat st;
 
 	if (fstat(fd, &st))
 		return -errno;
-	all.p_filesz = st.st_size;
-	return search_segment(s, fd, &all);
+	return search_part(s, fd, 0, st.st_size, 0);
 }
 
 static int by_offset(const void *a, const void *b)

@@ -22,7 +22,8 @@ struct insn_sites {
 	size_t undecided; /* bytes that look like one of all these, where no range tells where instructions begin */
 };
 
-/** Finds them in the executable segments of an ELF file (else: in all of it, and nothing can be decided). The descriptor's
+/** Finds them in the executable sections of an ELF file, without any in its executable segments (else: in all of it, and
+ *  nothing can be decided). The descriptor's
  *  position isn't moved. 0 or -errno; *ret is written on success only. */
 int insn_sites__find(int fd, struct insn_sites *ret);
 /** The site at a file offset; NULL if there is none. */
