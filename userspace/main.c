@@ -191,6 +191,7 @@
  *   replay/object.c         page-cache objects: memfds
  *   replay/calls.c          calls answered from the trace
  *   replay/signals.c        handlers entered, preemption points, patched instructions
+ *   replay/point.c          preemption points found again
  *   replay/descriptors.c    which descriptors lead to stdout and stderr
  *   replay/output.c         what the program wrote there, written again
  *   check/check.h           the verdict, its contract

@@ -81,6 +81,8 @@ int signals__event(struct replay *rp, struct rtask *t, const struct event_header
 		err = run_into(rp, t, s);
 	else if (s->action != SIGNAL_HANDLER)
 		return 0; /* the thread does not feel it, or is gone */
+	else if (s->place == SIGNAL_PREEMPT)
+		err = point__signal(rp, t, s);
 	if (!err)
 		err = same_regs(rp, t, &s->regs_before);
 	if (!err && s->action == SIGNAL_HANDLER)
@@ -94,9 +96,7 @@ int signals__regs(struct replay *rp, struct rtask *t, const struct event_header 
 
 	if (r->why == REGS_SIGRETURN)
 		return set_state(rp, t, &r->regs, r + 1, r->xsave_len);
-	if (!regs64__diff(&t->regs, &r->regs, &(uint64_t){ 0 }, &(uint64_t){ 0 }))
-		return 0;
-	return replay__fail(rp, -REPLAY_E_CANT, "a preemption point");
+	return point__regs(rp, t, r);
 }
 
 int signals__insn(struct replay *rp, struct rtask *t, const struct event_header *ev)

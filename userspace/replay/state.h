@@ -134,6 +134,12 @@ int calls__event(struct replay *rp, struct rtask *t, const struct event_header *
 int signals__event(struct replay *rp, struct rtask *t, const struct event_header *ev);
 int signals__regs(struct replay *rp, struct rtask *t, const struct event_header *ev);
 int signals__insn(struct replay *rp, struct rtask *t, const struct event_header *ev);
+/* point.c */
+/** Runs a thread to the preemption point that an EV_REGS tells. */
+int point__regs(struct replay *rp, struct rtask *t, const struct ev_regs *r);
+/** ... or an EV_SIGNAL between two calls. */
+int point__signal(struct replay *rp, struct rtask *t, const struct ev_signal *s);
+
 /* descriptors.c */
 /** The table that the command starts with; NULL without memory. */
 struct descriptors *descriptors__new(void);
