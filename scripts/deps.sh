@@ -23,6 +23,8 @@ build  uthash-dev               hash tables
 build  zlib1g-dev               for libbpf
 test   libcmocka-dev            unit tests
 test   python3:python3          test runner, lints; recorded too
+test   gdb:gdb                  opens core files
+test   binutils:readelf         reads core files
 test   procps:ps                looks for processes left over
 test   util-linux:losetup       mounts, namespaces, loop devices
 test   mount:mount              file systems of the tests

@@ -83,10 +83,8 @@ static void note_prstatus(struct bytes *b, const struct core_process *p,
 	s.pr_pid = (pid_t)t->tid;
 	s.pr_ppid = (pid_t)p->ppid;
 	s.pr_pgrp = s.pr_sid = (pid_t)p->pid;
-	if (t == p->thread) {
-		s.pr_info.si_signo = p->signo;
-		s.pr_cursig = (short)p->signo;
-	}
+	s.pr_info.si_signo = p->signo; /* in all threads: readers take the last one's */
+	s.pr_cursig = (short)p->signo;
 	s.pr_fpvalid = t->xstate && t->len >= FXSAVE;
 	memcpy(&s.pr_reg, &t->regs, sizeof(t->regs));
 	add_note(b, "CORE", NT_PRSTATUS, &s, sizeof(s));
@@ -119,6 +117,12 @@ static void note_prpsinfo(struct bytes *b, const struct core_process *p)
 	add_note(b, "CORE", NT_PRPSINFO, &s, sizeof(s));
 }
 
+/* Names like [heap] are no files. */
+static bool has_file(const struct sym_map *m)
+{
+	return *m->path == '/';
+}
+
 /* NT_FILE: count, page size, then start, end and offset in pages of each mapping, then the names. */
 static void note_file(struct bytes *b, const struct sym_maps *maps)
 {
@@ -129,13 +133,13 @@ static void note_file(struct bytes *b, const struct sym_maps *maps)
 	for (size_t i = 0; i < maps->n; i++) {
 		const struct sym_map *m = &maps->map[i];
 		const uint64_t row[3] = { m->addr, m->end, m->offset / PAGE };
-		if (!*m->path)
+		if (!has_file(m))
 			continue;
 		head[0]++;
 		add_bytes(&d, row, sizeof(row));
 	}
 	for (size_t i = 0; i < maps->n; i++) {
-		if (*maps->map[i].path)
+		if (has_file(&maps->map[i]))
 			add_bytes(&d, maps->map[i].path, strlen(maps->map[i].path) + 1);
 	}
 	if (d.failed)
