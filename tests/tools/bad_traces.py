@@ -2,7 +2,7 @@
 """Wrong traces: (name, code, builder), each breaking one rule of docs/FORMAT.md with all hashes right unless the hash is
 the point."""
 from build_trace import ID, PAGE, Builder, event, frame, pad
-from sample_traces import ABSENT, LOST, REF, STATE, cloned, events, everything, incomplete, many, page, runs, sample, short
+from sample_traces import ABSENT, HASH_RUN, LOST, REF, STATE, cloned, events, everything, incomplete, many, page, runs, sample, short
 
 M32, M64 = (1 << 32) - 1, (1 << 64) - 1
 PAGES = M64 // PAGE  # most pages that have addresses
@@ -15,7 +15,7 @@ def flip(data, at, bit=0):
 # (type, what is changed in a right event of that type, code if not EVENT)
 EVENT_FAULTS = [
     ("hook", dict(h_size=16)), ("hook", dict(h_size=28)), ("hook", dict(h_size=M32 - 7)), ("hook", dict(h_size=0)),
-    ("hook", dict(h_size=160)), ("hook", dict(h_size=176)), ("hook", dict(h_type=0)), ("hook", dict(h_type=30)),
+    ("hook", dict(h_size=160)), ("hook", dict(h_size=176)), ("hook", dict(h_type=0)), ("hook", dict(h_type=34)),
     ("hook", dict(h_type=65535)), ("hook", dict(h_flags=1)), ("hook", dict(time=0)), ("hook", dict(h_type=1)),
     ("hook", dict(tail=b"x")), ("end", dict(tail=b"x")),
     ("start", dict(strings_len=16)), ("start", dict(strings_len=18)), ("start", dict(argc=3)), ("start", dict(argc=M32, envc=M32)), ("start", dict(argc=1)),
@@ -82,6 +82,13 @@ EVENT_FAULTS = [
     ("loss", dict(kind=0)), ("loss", dict(kind=6)), ("loss", dict(channel=28)), ("loss", dict(hook=b"x" * 64)),
     ("note", dict(kind=0)), ("note", dict(kind=5)), ("note", dict(reserved=1)), ("note", dict(text_len=5)),
     ("note", dict(text_len=M32)), ("note", dict(text_len=0)), ("output", dict(len=M32)), ("output", dict(len=9)),
+    ("insn", dict(kind=0)), ("insn", dict(kind=4)), ("insn", dict(length=1)), ("insn", dict(length=16)),
+    ("words", dict(nwords=3)), ("words", dict(nwords=M32)), ("words", dict(reserved=1)),
+    ("memhash", dict(flags=4)), ("memhash", dict(reserved=1)), ("memhash", dict(nruns=1)), ("memhash", dict(nruns=M32)),
+    ("memhash", dict(npages=4)), ("memhash", dict(npages=M32)), ("memhash", dict(tail=HASH_RUN.pack(addr=1, npages=3) + bytes(28))),
+    ("memhash", dict(tail=HASH_RUN.pack(addr=PAGE, npages=M64) + HASH_RUN.pack(addr=PAGE, npages=4) + bytes(12))),
+    ("memhash", dict(tail=HASH_RUN.pack(addr=M64 - PAGE + 1, npages=2) + HASH_RUN.pack(addr=PAGE, npages=1) + bytes(12))),
+    ("limit", dict(reserved=1)), ("limit", dict(tail=b"x")),
     ("end", dict(kind=0)), ("end", dict(kind=4)), ("end", dict(kind=2), "MANIFEST"), ("end", dict(code=1), "MANIFEST"),
 ]
 
@@ -206,7 +213,7 @@ def manifest_faults():
 
 def file_faults():
     for name in ("events", "pages", "manifest"):
-        for what, lies, code in (("magic", dict(magic=b"BPRECTR\0"), "NOT_A_TRACE"), ("version", dict(version=2), "VERSION"),
+        for what, lies, code in (("magic", dict(magic=b"BPRECTR\0"), "NOT_A_TRACE"), ("version", dict(version=3), "VERSION"),
                                  ("kind", dict(file=7), "FOREIGN"), ("id", dict(trace_id=bytes(16)), "FOREIGN")):
             b = everything()
             b.heads[name].update(lies)

@@ -235,3 +235,21 @@ class Rules:
 
     def check_output(self, b, _):
         return b["len"]
+
+    def check_insn(self, b, _):
+        within(b["kind"], 1, 3, "kind")
+        within(b["length"], 2, 15, "length")
+
+    def check_words(self, b, _):
+        return 16 * b["nwords"]
+
+    def check_memhash(self, b, tail):
+        within(b["flags"], 0, 3, "flags")
+        length = 16 * b["nruns"] + 4 * b["npages"]
+        need(len(tail) == align(length), "length of the runs and hashes")
+        found = [LAYOUTS["hash run"].unpack(tail, 16 * i) for i in range(b["nruns"])]
+        for run in found:
+            need(run["npages"] > 0, "empty run")
+            address_range(run["addr"], run["npages"] * 4096)
+        need(sum(r["npages"] for r in found) == b["npages"], "sum of runs")
+        return length

@@ -13,6 +13,8 @@ import read_trace
 import sample_traces
 from trace_spec import ROOT
 
+VERSION = "v2-"
+
 # One wrong trace of each kind; the test makes all the others.
 BAD = ["event-000-", "event-097-", "frame-events-00", "frame-pages-15", "zstd-garbage", "zstd-legacy", "count-too-many",
        "page-hash", "frames-swapped", "frame-removed", "incomplete-damaged-bytes", "incomplete-without-pages",
@@ -30,15 +32,15 @@ def put(name, builder):
 
 def main():
     for name, builder in sample_traces.good():
-        put("v1-" + name, builder)
+        put(VERSION + name, builder)
     wanted = list(BAD)
     for name, _, builder in bad_traces.bad():
         if wanted and any(part in name for part in wanted):
             wanted = [part for part in wanted if part not in name]
-            put("v1-bad-" + name, builder)
-    folder = put("v1-bad-link", sample_traces.everything())
+            put(VERSION + "bad-" + name, builder)
+    folder = put(VERSION + "bad-link", sample_traces.everything())
     os.unlink(folder + "/events")
-    os.symlink("../v1-all-events/events", folder + "/events")
+    os.symlink("../%sall-events/events" % VERSION, folder + "/events")
     with open(folder + ".txt", "w") as f:
         f.write("bad NOT_A_TRACE\n")
     return 1 if wanted else 0

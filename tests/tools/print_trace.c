@@ -85,6 +85,12 @@ static const struct field fields[] = {
 	N2(GROUP, group, from, into),
 	N2(OUTPUT, output, fd, len),
 	N2(END, end, kind, code),
+	N3(INSN, insn, kind, length, addr),
+	N4(INSN, insn, rax, rbx, rcx, rdx),
+	N2(WORDS, words, nwords, reserved),
+	N2(MEMHASH, memhash, xstate_hash, flags),
+	N3(MEMHASH, memhash, nruns, npages, reserved),
+	N3(LIMIT, limit, resource, reserved, soft),
 	{ 0, NULL, 0, 0, 0 },
 };
 

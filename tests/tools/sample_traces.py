@@ -6,6 +6,7 @@ from trace_spec import LAYOUTS
 
 ABSENT, LOST = (1 << 64) - 1, (1 << 64) - 2
 RUN, REF, STATE = LAYOUTS["page run"], LAYOUTS["buffer reference"], LAYOUTS["thread state"]
+WORD, HASH_RUN = LAYOUTS["memory word"], LAYOUTS["hash run"]
 
 
 def page(i):
@@ -63,6 +64,11 @@ def sample(name, **changes):
         "note": dict(kind=4, nr=3, text_len=6, tail=b"hello\0"),
         "group": {"from": 2, "into": 1},
         "output": dict(fd=1, len=7, tail=b"to fd 1"),
+        "insn": dict(kind=1, length=2, addr=0x401000, rax=13, rbx=1 << 32, rcx=3, rdx=4),
+        "words": dict(nwords=2, tail=WORD.pack(addr=0x7F8, value=ABSENT) + WORD.pack(addr=0x800, value=2)),
+        "memhash": dict(xstate_hash=77, flags=3, nruns=2, npages=3,
+                        tail=HASH_RUN.pack(addr=PAGE, npages=2) + HASH_RUN.pack(addr=9 * PAGE, npages=1) + b"hash" * 3),
+        "limit": dict(resource=3, soft=8 << 20),
         "end": dict(kind=1, code=0),
     }
     args = dict(table[name])

@@ -238,6 +238,61 @@ static void decode_end(struct sink *s, const struct event_header *ev)
 	s->ops->snum(s, "code", e->code);
 }
 
+static void decode_words(struct sink *s, const struct event_header *ev)
+{
+	const struct ev_words *e = (const void *)(ev + 1);
+	const struct mem_word *w = (const void *)(e + 1);
+
+	s->ops->list(s, "words");
+	for (uint32_t i = 0; i < e->nwords; i++) {
+		s->ops->item(s);
+		s->ops->hex(s, "addr", w[i].addr);
+		s->ops->hex(s, "value", w[i].value);
+		s->ops->end(s);
+	}
+	s->ops->end(s);
+}
+
+static void decode_memhash(struct sink *s, const struct event_header *ev)
+{
+	const struct ev_memhash *e = (const void *)(ev + 1);
+	const struct memhash_run *run = (const void *)(e + 1);
+	const uint32_t *hash = (const void *)(run + e->nruns);
+
+	if (e->flags) {
+		s->ops->list(s, "flags");
+		flag(s, e->flags, MEMHASH_PARTIAL, "partial");
+		flag(s, e->flags, MEMHASH_POINT, "point");
+		s->ops->end(s);
+	}
+	s->ops->num(s, "pages", e->npages);
+	s->ops->num(s, "runs", e->nruns);
+	s->ops->hex(s, "xstate_hash", e->xstate_hash);
+	if (!s->o->verbose)
+		return;
+	s->ops->list(s, "hashes");
+	for (uint32_t i = 0; i < e->nruns; i++) {
+		s->ops->item(s);
+		s->ops->hex(s, "addr", run[i].addr);
+		s->ops->num(s, "npages", run[i].npages);
+		s->ops->bytes(s, "bytes", hash, run[i].npages * sizeof(*hash));
+		s->ops->end(s);
+		hash += run[i].npages;
+	}
+	s->ops->end(s);
+}
+
+static void decode_limit(struct sink *s, const struct event_header *ev)
+{
+	const struct ev_limit *e = (const void *)(ev + 1);
+
+	s->ops->num(s, "resource", e->resource);
+	if (e->soft == UINT64_MAX)
+		s->ops->text(s, "soft", "unlimited");
+	else
+		s->ops->num(s, "soft", e->soft);
+}
+
 event_decode_fn event__program(uint32_t type)
 {
 	static const event_decode_fn table[EV_MAX] = {
@@ -248,6 +303,8 @@ event_decode_fn event__program(uint32_t type)
 		[EV_REGS] = decode_regs,       [EV_NOTE] = decode_note,
 		[EV_GROUP] = decode_group,     [EV_OUTPUT] = decode_output,
 		[EV_INSN] = decode_insn,       [EV_END] = decode_end,
+		[EV_WORDS] = decode_words,     [EV_MEMHASH] = decode_memhash,
+		[EV_LIMIT] = decode_limit,
 	};
 
 	return type < EV_MAX ? table[type] : NULL;

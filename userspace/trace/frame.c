@@ -42,10 +42,10 @@ int file_header__check(const struct file_header *h, enum trace_file file, const 
 				"hash of the file's head is %016" PRIx64
 				", its bytes have %016" PRIx64,
 				h->hash, hash);
-	if (h->version != BPREC_FORMAT_VERSION)
+	if (h->version < 1 || h->version > BPREC_FORMAT_VERSION)
 		return err__set(-TRACE_E_VERSION,
-				"format version %u, this program reads version %u", h->version,
-				BPREC_FORMAT_VERSION);
+				"format version %u, this program reads versions 1 to %u",
+				h->version, BPREC_FORMAT_VERSION);
 	if (h->file != file)
 		return err__set(-TRACE_E_FOREIGN, "it is file kind %u, expected %u", h->file, file);
 	if (trace_id && memcmp(h->trace_id, trace_id, sizeof(h->trace_id)) != 0)
