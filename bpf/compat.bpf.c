@@ -202,7 +202,7 @@ static __always_inline int compat_call(__u32 nr, struct args32 *p)
 	}
 }
 
-SEC("tp_btf/sys_enter")
+SEC("bprec_tp/sys_enter")
 int BPF_PROG(compat_enter, struct pt_regs *regs, long nr)
 {
 	struct args32 p;
@@ -218,7 +218,7 @@ int BPF_PROG(compat_enter, struct pt_regs *regs, long nr)
 	return compat_call(nr, &p);
 }
 
-SEC("tp_btf/sys_exit")
+SEC("bprec_tp/sys_exit")
 int BPF_PROG(compat_exit, struct pt_regs *regs, long ret)
 {
 	if (!in_compat_call())

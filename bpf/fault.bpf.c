@@ -34,13 +34,13 @@ static __always_inline int fault(__u64 addr, __u64 error_code, __u32 hook)
 	return emit(&n);
 }
 
-SEC("tp_btf/page_fault_user")
+SEC("bprec_tp/page_fault_user")
 int BPF_PROG(fault_user, unsigned long addr, struct pt_regs *regs, unsigned long error_code)
 {
 	return fault(addr, error_code, KHOOK_fault_user);
 }
 
-SEC("tp_btf/page_fault_kernel")
+SEC("bprec_tp/page_fault_kernel")
 int BPF_PROG(fault_kernel, unsigned long addr, struct pt_regs *regs, unsigned long error_code)
 {
 	return fault(addr, error_code, KHOOK_fault_kernel);
@@ -73,7 +73,7 @@ static __always_inline bool explained(__u64 object)
 	return f && f->n.object == object;
 }
 
-SEC("tp_btf/writeback_dirty_folio")
+SEC("bprec_tp/writeback_dirty_folio")
 int BPF_PROG(dirty_folio, struct folio *folio, struct address_space *mapping)
 {
 	struct task_struct *task = bpf_get_current_task_btf();

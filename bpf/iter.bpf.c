@@ -16,7 +16,7 @@ static __always_inline void compat_task(struct task_struct *task)
 		compat.seen = 1;
 }
 
-SEC("iter/task")
+SEC("bprec_iter/task")
 int iter_tree_add(struct bpf_iter__task *ctx)
 {
 	struct task_struct *task = ctx->task;
@@ -69,7 +69,7 @@ static __always_inline void hold_vma(struct khold *h, struct vm_area_struct *vma
 }
 
 /* One mapping of the process that is meant; its object becomes watched. */
-SEC("iter/task_vma")
+SEC("bprec_iter/task_vma")
 int iter_watch(struct bpf_iter__task_vma *ctx)
 {
 	struct task_struct *task = ctx->task;
@@ -107,7 +107,7 @@ static __always_inline bool hold_wanted(__u64 object)
 	return object && (!iter_args.object || iter_args.object == object) && watch_find(object);
 }
 
-SEC("iter/task_vma")
+SEC("bprec_iter/task_vma")
 int iter_hold_vma(struct bpf_iter__task_vma *ctx)
 {
 	struct task_struct *task = ctx->task;
@@ -136,7 +136,7 @@ int iter_hold_vma(struct bpf_iter__task_vma *ctx)
 	return 0;
 }
 
-SEC("iter/task_file")
+SEC("bprec_iter/task_file")
 int iter_hold_file(struct bpf_iter__task_file *ctx)
 {
 	struct task_struct *task = ctx->task;

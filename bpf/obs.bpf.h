@@ -5,6 +5,8 @@
  *
  * Chains of kernel pointers are read with bpf_core_read (never dereferenced), so that one set of helpers
  * serves tracepoints, BTF tracepoints, iterators and the syscall program. A failed read gives 0.
+ *
+ * BTF tracepoints and iterators are in sections "bprec_tp/..." and "bprec_iter/...": userspace/kern/load.c says why.
  */
 #ifndef BPREC_OBS_BPF_H
 #define BPREC_OBS_BPF_H

@@ -18,7 +18,7 @@ static __always_inline void holder_event(__u32 type, __u64 aux, __u32 hook)
 	emit(&n);
 }
 
-SEC("tp_btf/sched_process_fork")
+SEC("bprec_tp/sched_process_fork")
 int BPF_PROG(tree_fork, struct task_struct *parent, struct task_struct *child)
 {
 	__u32 tgid = parent->tgid, child_tgid = child->tgid;
@@ -41,7 +41,7 @@ int BPF_PROG(tree_fork, struct task_struct *parent, struct task_struct *child)
 }
 
 /* The new image has no old mapping; descriptors may live on. */
-SEC("tp_btf/sched_process_exec")
+SEC("bprec_tp/sched_process_exec")
 int BPF_PROG(tree_exec, struct task_struct *task)
 {
 	__u32 tgid = task->tgid;
@@ -56,7 +56,7 @@ int BPF_PROG(tree_exec, struct task_struct *task)
 	return 0;
 }
 
-SEC("tp_btf/sched_process_exit")
+SEC("bprec_tp/sched_process_exit")
 int BPF_PROG(tree_exit, struct task_struct *task)
 {
 	__u32 tgid = task->tgid;
@@ -72,7 +72,7 @@ int BPF_PROG(tree_exit, struct task_struct *task)
 	return 0;
 }
 
-SEC("tp_btf/sched_process_free")
+SEC("bprec_tp/sched_process_free")
 int BPF_PROG(tree_free, struct task_struct *task)
 {
 	__u32 tgid = task->tgid;

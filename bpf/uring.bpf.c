@@ -109,14 +109,14 @@ static __always_inline int submit(struct io_kiocb *req, __u32 hook)
 	return flight_open(&f);
 }
 
-SEC("tp_btf/io_uring_submit_req")
+SEC("bprec_tp/io_uring_submit_req")
 int BPF_PROG(uring_submit, struct io_kiocb *req)
 {
 	return submit(req, KHOOK_uring_submit);
 }
 
 /* Its name up to 6.1 */
-SEC("tp_btf/io_uring_submit_sqe")
+SEC("bprec_tp/io_uring_submit_sqe")
 int BPF_PROG(uring_submit_sqe, struct io_kiocb *req)
 {
 	return submit(req, KHOOK_uring_submit_sqe);
@@ -169,7 +169,7 @@ static __noinline int complete(struct io_kiocb *req, __s64 res)
 }
 
 /* Arguments: (ctx, req, cqe) from 6.13 or so; (ctx, req, user_data, res, ...) from 5.19; before that no request. */
-SEC("tp_btf/io_uring_complete")
+SEC("bprec_tp/io_uring_complete")
 int uring_complete(__u64 *ctx)
 {
 	struct io_kiocb *req = (void *)ctx[1];

@@ -2,9 +2,11 @@
 /*
  * kern-driver.c: the kernel side of bprec on command, for the tests beside it. Answers each line of stdin with lines of
  * KEY=VALUE words, then a line ".":
- *   tree PID | watch PID | holders OBJECT | counters OBJECT | unwatch OBJECT | drain | losses | hooks | user UID
- * Arguments: name of a hook that is left out ("" none), bytes of the ring. Exit 77: this machine can't, with the reason.
+ *   tree PID | watch PID | holders OBJECT | counters OBJECT | unwatch OBJECT | drain | losses | hooks | programs |
+ *   user UID
+ * Arguments: name of a hook that is left out ("" none), bytes of the ring (0: default), anything: relocate by the whole BTF. Exit 77: this machine can't, with the reason.
  */
+#include <bpf/libbpf.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -13,6 +15,7 @@
 #include <unistd.h>
 
 #include "kern/kern.h"
+#include "kern/state.h"
 #include "util/names.h"
 
 static const char *const types[] = { "?",      "watch",	 "begin",	"end",	  "fault",
@@ -74,6 +77,27 @@ static int hooks(struct kern *k)
 	return 0;
 }
 
+/* Each program's instructions as they were loaded, but for numbers that loading gives out (maps, subprograms). */
+static int programs(struct kern *k)
+{
+	for (int i = 0; i < KHOOK_MAX; i++) {
+		const struct bpf_program *p = k->progs[i];
+		const struct bpf_insn *insns = p ? bpf_program__insns(p) : NULL;
+		uint64_t hash = 14695981039346656037ull;
+		size_t n = insns && bpf_program__fd(p) >= 0 ? bpf_program__insn_cnt(p) : 0;
+
+		for (size_t j = 0; j < n; j++) {
+			struct bpf_insn insn = insns[j];
+			if (insn.code == (BPF_LD | BPF_IMM | BPF_DW) && insn.src_reg)
+				insn.imm = 0;
+			for (size_t b = 0; b < sizeof(insn); b++)
+				hash = (hash ^ ((unsigned char *)&insn)[b]) * 1099511628211ull;
+		}
+		printf("hook=%s n=%zu hash=%016" PRIx64 "\n", k->hooks[i].name, n, hash);
+	}
+	return 0;
+}
+
 static int drain(struct kern *k)
 {
 	int n = kern__drain(k, print_event, NULL);
@@ -99,6 +123,8 @@ static int command(struct kern *k, const char *word, uint64_t number)
 		return losses(k);
 	if (!strcmp(word, "hooks"))
 		return hooks(k);
+	if (!strcmp(word, "programs"))
+		return programs(k);
 	if (!strcmp(word, "user"))
 		return setresgid(number, number, number) || setresuid(number, number, number)
 			       ? -errno
@@ -111,6 +137,7 @@ int main(int argc, char **argv)
 	struct kern_opts opts = {
 		.disable = argc > 1 ? argv[1] : NULL,
 		.ring_bytes = argc > 2 ? strtoul(argv[2], NULL, 0) : 0,
+		.whole_btf = argc > 3,
 	};
 	const char *why = "";
 	char line[128], word[32];

@@ -50,7 +50,7 @@ static void attach(struct kern *k, int i)
 	else if (!strncmp(h->name, "iter/", 5))
 		k->links[i] = bpf_program__attach_iter(k->progs[i], NULL);
 	else
-		k->links[i] = bpf_program__attach(k->progs[i]);
+		k->links[i] = bpf_program__attach_trace(k->progs[i]);
 	if (!k->links[i]) {
 		h->state = HOOK_FAILED;
 		h->error = errno;

@@ -34,6 +34,7 @@ struct kern_loss {
 struct kern_opts {
 	size_t ring_bytes;   /* size of the ring buffer, power of two; default 8 MiB */
 	const char *disable; /* name of one hook that is left out on purpose (tests), NULL: none */
+	bool whole_btf;	     /* relocate by all of the kernel's BTF, not by a part of it (tests) */
 };
 
 /** Loads and attaches every program that this kernel takes. *ret_kern owns everything.

@@ -12,8 +12,10 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
+#include "kern/btf.h"
 #include "kern/state.h"
 
 #include "bprec.skel.h" /* after the types that it uses */
@@ -31,34 +33,145 @@ static int quiet(enum libbpf_print_level level, const char *fmt, va_list args)
 	return 0;
 }
 
-/* Number of arguments of a BTF tracepoint, its data pointer not counted; -ENOENT: there is none. */
-static int tp_btf_args(const struct btf *btf, const char *tracepoint)
-{
-	char name[64];
-	const struct btf_type *t;
-	int id;
+/** What loading needs of the kernel's BTF. */
+struct places {
+	struct kbtf_want types[KHOOK_MAX + 1]; /* types that programs are attached by */
+	size_t n;			       /* of types */
+	int cut; /* descriptor of the part of the BTF for relocations; -1: libbpf reads all of it */
+	char path[32];	/* its name */
+	int uring_args; /* arguments of io_uring_complete, 0: there is no such tracepoint */
+};
 
-	snprintf(name, sizeof(name), "btf_trace_%s", tracepoint);
-	id = btf__find_by_name_kind(btf, name, BTF_KIND_TYPEDEF);
-	if (id < 0)
-		return -ENOENT;
-	t = btf__type_by_id(btf, btf__type_by_id(btf, id)->type); /* pointer */
-	t = btf__type_by_id(btf, t->type);			  /* function */
-	return btf_vlen(t) - 1;
+/* Of the load that is under way: libbpf hands nothing of ours to its callbacks. */
+static const struct places *places_now;
+
+/* The type that a place is known by: "btf_trace_NAME" of a tracepoint, "bpf_iter_NAME" of an iterator. */
+static bool place_type(const char *place, struct kbtf_want *ret)
+{
+	const char *name = strchr(place, '/');
+
+	*ret = (struct kbtf_want){ .kind = BTF_KIND_TYPEDEF };
+	if (!strncmp(place, "tp_btf/", 7)) {
+		snprintf(ret->name, sizeof(ret->name), "btf_trace_%s", name + 1);
+		return true;
+	}
+	if (strncmp(place, "iter/", 5))
+		return false;
+	ret->kind = BTF_KIND_FUNC;
+	snprintf(ret->name, sizeof(ret->name), "bpf_iter_%s", name + 1);
+	ret->name[strcspn(ret->name, ":")] = '\0';
+	return true;
+}
+
+/* The id of that type; 0: the kernel has no such place. */
+static uint32_t place_id(const struct places *p, const char *place)
+{
+	struct kbtf_want want;
+
+	if (!place_type(place, &want))
+		return 0;
+	for (size_t i = 0; i < p->n; i++)
+		if (!strcmp(p->types[i].name, want.name))
+			return p->types[i].id;
+	return 0;
+}
+
+/* Every type once. */
+static void list_places(struct places *p)
+{
+	struct kbtf_want want;
+
+	for (int i = 0; i < KHOOK_MAX; i++) {
+		size_t j = 0;
+
+		if (!place_type(hook_table[i].name, &want))
+			continue;
+		while (j < p->n && strcmp(p->types[j].name, want.name))
+			j++;
+		p->types[j] = want;
+		p->n += j == p->n;
+	}
+}
+
+/*
+ * Looks up the places, and cuts out the part of the BTF that `local` is relocated by. With the module overlay loaded there is
+ * no such part: our types of overlayfs are in the BTF of the module then, where libbpf finds them.
+ */
+static int find_places(struct places *p, const struct btf *local)
+{
+	struct kbtf b;
+	int err = kbtf_open(&b, "/sys/kernel/btf/vmlinux");
+
+	if (err)
+		return err;
+	err = kbtf_extract(&b, p->types, p->n, local, p->cut);
+	if (!err) {
+		int n = kbtf_args(&b, place_id(p, "tp_btf/io_uring_complete"));
+
+		p->uring_args = n > 0 ? n - 1 : 0; /* the first one is the tracepoint's data */
+	}
+	kbtf_close(&b);
+	return err;
+}
+
+static void places_open(struct places *p, const struct kern_opts *opts)
+{
+	p->cut = -1;
+	list_places(p);
+	if (opts->whole_btf || !access("/sys/kernel/btf/overlay", F_OK))
+		return;
+	p->cut = memfd_create("bprec-btf", MFD_CLOEXEC);
+	snprintf(p->path, sizeof(p->path), "/proc/self/fd/%d", p->cut);
+}
+
+/*
+ * Programs in the sections bprec_tp/... and bprec_iter/... are tp_btf/... and iter/... programs of which we know the
+ * place: libbpf would read the kernel's BTF for that, and looks through all of it for each. It decides so by the type of the
+ * program, before this is called; so the type is right only from here on.
+ */
+static int prepare_program(struct bpf_program *prog, struct bpf_prog_load_opts *opts, long kind)
+{
+	char place[96];
+
+	snprintf(place, sizeof(place), "%s%s", kind == BPF_TRACE_ITER ? "iter" : "tp_btf",
+		 strchr(bpf_program__section_name(prog), '/'));
+	opts->attach_btf_id = places_now ? place_id(places_now, place) : 0;
+	opts->expected_attach_type = kind;
+	return opts->attach_btf_id ? bpf_program__set_type(prog, BPF_PROG_TYPE_TRACING) : -ESRCH;
+}
+
+static int register_sections(void)
+{
+	LIBBPF_OPTS(libbpf_prog_handler_opts, tp, .prog_prepare_load_fn = prepare_program,
+		    .cookie = BPF_TRACE_RAW_TP);
+	LIBBPF_OPTS(libbpf_prog_handler_opts, iter, .prog_prepare_load_fn = prepare_program,
+		    .cookie = BPF_TRACE_ITER);
+	static bool done;
+	int err;
+
+	if (done)
+		return 0;
+	err = libbpf_register_prog_handler("bprec_tp+", BPF_PROG_TYPE_RAW_TRACEPOINT,
+					   BPF_TRACE_RAW_TP, &tp);
+	if (err >= 0)
+		err = libbpf_register_prog_handler("bprec_iter+", BPF_PROG_TYPE_RAW_TRACEPOINT,
+						   BPF_TRACE_ITER, &iter);
+	done = err >= 0;
+	return err < 0 ? err : 0;
 }
 
 /* Whether the place that a hook is named after exists. */
-static bool hook_exists(const struct kern *k, const struct btf *btf, const char *name)
+static bool hook_exists(const struct kern *k, const struct places *p, const char *name)
 {
 	if (!strncmp(name, "tp_btf/", 7))
-		return tp_btf_args(btf, name + 7) >= 0;
+		return place_id(p, name) > 0;
 	if (!strncmp(name, "tracepoint/", 11))
 		return tracefs_id(k->tracefs, name + 11) >= 0;
 	return true;
 }
 
 /* States before loading: OFF by wish, ABSENT, or ATTACHED as long as nothing speaks against it. */
-static void find_hooks(struct kern *k, const struct btf *btf, const char *disable)
+static void find_hooks(struct kern *k, const struct places *p, const char *disable)
 {
 	for (int i = 0; i < KHOOK_MAX; i++) {
 		struct kern_hook *h = &k->hooks[i];
@@ -68,7 +181,7 @@ static void find_hooks(struct kern *k, const struct btf *btf, const char *disabl
 		h->state = HOOK_ATTACHED;
 		if (disable && !strcmp(disable, h->name))
 			h->state = HOOK_OFF;
-		else if (!hook_exists(k, btf, h->name))
+		else if (!hook_exists(k, p, h->name))
 			h->state = HOOK_ABSENT;
 	}
 }
@@ -105,17 +218,21 @@ static bool program_wanted(const struct kern *k, int i)
 	return false;
 }
 
-/* Opens an object with the programs whose hooks are wanted (only: one hook, or -1). */
-static struct bprec_bpf *open_object(const struct kern *k, const struct kern_opts *opts,
-				     const struct btf *btf, int only)
+static struct bprec_bpf *open_object(const struct places *p)
 {
-	struct bprec_bpf *skel = bprec_bpf__open();
-	int nargs = tp_btf_args(btf, "io_uring_complete");
+	LIBBPF_OPTS(bpf_object_open_opts, opts);
 
-	if (!skel)
-		return NULL;
+	if (p->cut >= 0)
+		opts.btf_custom_path = p->path;
+	return bprec_bpf__open_opts(&opts);
+}
+
+/* Sets constants, and which programs are loaded: those whose hooks are wanted (only: one hook, or -1). */
+static void configure(const struct kern *k, struct bprec_bpf *skel, const struct kern_opts *opts,
+		      const struct places *places, int only)
+{
 	skel->rodata->own_tgid = getpid();
-	skel->rodata->uring_complete_args = nargs > 0 ? nargs : 0;
+	skel->rodata->uring_complete_args = places->uring_args;
 	if (opts->ring_bytes)
 		bpf_map__set_max_entries(skel->maps.ring, opts->ring_bytes);
 	for (int i = 0; i < KHOOK_MAX; i++) {
@@ -126,19 +243,22 @@ static struct bprec_bpf *open_object(const struct kern *k, const struct kern_opt
 		if (p)
 			bpf_program__set_autoload(p, on);
 	}
-	return skel;
 }
 
 /* Loads each wanted program alone; those that are refused are marked. Returns how many. */
-static int try_each(struct kern *k, const struct kern_opts *opts, const struct btf *btf)
+static int try_each(struct kern *k, const struct kern_opts *opts, const struct places *p)
 {
 	int refused = 0, answers[KHOOK_MAX] = { 0 };
 
 	for (int i = 0; i < KHOOK_MAX; i++) {
 		int owner = program_owner(i);
 		if (owner == i && program_wanted(k, i)) {
-			struct bprec_bpf *skel = open_object(k, opts, btf, i);
-			answers[i] = skel ? bprec_bpf__load(skel) : -errno;
+			struct bprec_bpf *skel = open_object(p);
+			answers[i] = -errno;
+			if (skel) {
+				configure(k, skel, opts, p, i);
+				answers[i] = bprec_bpf__load(skel);
+			}
 			bprec_bpf__destroy(skel);
 		}
 		int err = answers[owner];
@@ -151,36 +271,57 @@ static int try_each(struct kern *k, const struct kern_opts *opts, const struct b
 	return refused;
 }
 
-static int load_object(struct kern *k, const struct kern_opts *opts, const struct btf *btf)
+/* Loads an open object, which becomes the observation's, or is destroyed. */
+static int load_object(struct kern *k, struct bprec_bpf *skel, const struct kern_opts *opts,
+		       const struct places *p)
 {
 	int err;
 
-	k->skel = open_object(k, opts, btf, -1);
-	if (!k->skel)
+	if (!skel)
 		return -errno;
-	err = bprec_bpf__load(k->skel);
+	configure(k, skel, opts, p, -1);
+	err = bprec_bpf__load(skel);
+	if (err)
+		bprec_bpf__destroy(skel);
+	else
+		k->skel = skel;
+	return err;
+}
+
+static int load(struct kern *k, const struct kern_opts *opts, struct places *p)
+{
+	struct bprec_bpf *skel = open_object(p);
+	int err;
+
+	if (!skel)
+		return -errno;
+	err = find_places(p, bpf_object__btf(skel->obj));
 	if (err) {
-		bprec_bpf__destroy(k->skel);
-		k->skel = NULL;
+		bprec_bpf__destroy(skel);
+		return err;
 	}
+	find_hooks(k, p, opts->disable);
+	choose_uring(k);
+	err = load_object(k, skel, opts, p);
+	if (err && err != -EPERM && err != -ENOMEM && try_each(k, opts, p) > 0)
+		err = load_object(k, open_object(p), opts, p);
 	return err;
 }
 
 int kern_load(struct kern *k, const struct kern_opts *opts)
 {
-	struct btf *btf;
-	int err;
+	struct places places = { 0 };
+	int err = register_sections();
 
+	if (err)
+		return err;
 	libbpf_set_print(quiet);
-	btf = btf__load_vmlinux_btf();
-	if (!btf)
-		return -EOPNOTSUPP;
-	find_hooks(k, btf, opts->disable);
-	choose_uring(k);
-	err = load_object(k, opts, btf);
-	if (err && err != -EPERM && err != -ENOMEM && try_each(k, opts, btf) > 0)
-		err = load_object(k, opts, btf);
-	btf__free(btf);
+	places_open(&places, opts);
+	places_now = &places;
+	err = load(k, opts, &places);
+	places_now = NULL;
+	if (places.cut >= 0)
+		close(places.cut);
 	if (err)
 		return err;
 	for (int i = 0; i < KHOOK_MAX; i++) {
