@@ -21,10 +21,12 @@
 #include "sym/image.h"
 #include "util/err.h"
 
-#define PAGE	 4096ull
-#define CHUNK	 (64 * PAGE)
-#define FXSAVE	 512 /* bytes of the legacy area of an extended state: user_fpregs_struct */
-#define COMM_MAX 16
+#define PAGE  4096ull
+#define CHUNK (64 * PAGE)
+/* Larger mappings are room that is hardly used, like the shadow of a sanitizer: reading them would take hours. */
+#define CONTENTS_MAX (16ull << 30)
+#define FXSAVE	     512 /* bytes of the legacy area of an extended state: user_fpregs_struct */
+#define COMM_MAX     16
 
 static_assert(sizeof(elf_gregset_t) == sizeof(struct regs64), "elf_gregset_t");
 
@@ -176,7 +178,8 @@ static bool is_readable(const struct core *c, const struct sym_map *m)
 {
 	char byte;
 
-	return m->prot && c->src->read(c->src->ctx, m->addr, &byte, 1) == 1;
+	return m->prot && m->end - m->addr <= CONTENTS_MAX &&
+	       c->src->read(c->src->ctx, m->addr, &byte, 1) == 1;
 }
 
 static uint32_t segment_flags(uint32_t prot)

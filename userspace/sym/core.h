@@ -29,7 +29,8 @@ struct core_process {
 	const siginfo_t *siginfo;	  /* of it, or NULL */
 };
 
-/** Writes a core file of a process; the file must not exist, and only its owner can read it. Pages of zeros are holes.
+/** Writes a core file of a process; the file must not exist, and only its owner can read it. Pages of zeros are holes; mappings over 16 GiB
+ *  have no contents.
  *  0, or -errno with err__set and no file. */
 int sym__write_core(const char *path, const struct sym_source *src, const struct core_process *p);
 
