@@ -193,6 +193,7 @@
  *   replay/calls.c          calls answered from the trace
  *   replay/signals.c        handlers entered, preemption points, patched instructions
  *   replay/point.c          preemption points found again
+ *   replay/source.c         a thread as symbols and core files need it
  *   replay/descriptors.c    which descriptors lead to stdout and stderr
  *   replay/output.c         what the program wrote there, written again
  *   check/check.h           the verdict, its contract

@@ -126,6 +126,20 @@ def until():
         raise Failed(f"--until 40: {run.returncode} {run.stderr!r}")
 
 
+def core():
+    """--core writes what a debugger opens: the registers and memory at that event."""
+    top = tempdir()
+    record([prog("racy")], top + "/trace")
+    run = subprocess.run([BPREC, "replay", "-q", "--until", "350", "--core", top + "/core", top + "/trace"], capture_output=True,
+                         preexec_fn=e2e.die_with_parent)
+    if run.returncode or os.stat(top + "/core").st_mode & 0o77:
+        raise Failed(f"--core: {run.returncode} {run.stderr!r}")
+    with open(top + "/core", "rb") as f:
+        data = f.read()
+    if data[:4] != b"\x7fELF" or prog("racy").encode() not in data or b"CORE" not in data:
+        raise Failed(f"the core file: {data[:400]!r}")
+
+
 r = Report()
 for NAME, ARGV in STEADY:
     r.case(f"{NAME}: replay", same, ARGV)
@@ -135,4 +149,5 @@ r.case("input from a server outside", network)
 r.case("recordings of a race", racy_often)
 r.case("nothing reaches the outside", nothing_outside)
 r.case("--until", until)
+r.case("--core", core)
 r.exit()

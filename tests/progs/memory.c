@@ -85,7 +85,8 @@ static void objects(void)
 
 static void code(void)
 {
-	unsigned char *p = mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	unsigned char *p = mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC,
+				MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	int (*f)(void) = (int (*)(void))p;
 
 	for (int i = 0; i < 3; i++) {

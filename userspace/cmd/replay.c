@@ -16,15 +16,20 @@
 
 #include "cmd/trace.h"
 #include "show/event.h"
+#include "show/term.h"
+#include "sym/core.h"
+#include "sym/stack.h"
 #include "util/err.h"
 
-enum { OPT_QUIET, OPT_NO_VERIFY, OPT_STATS, OPT_UNTIL, OPT_TRACE };
+enum { OPT_QUIET, OPT_NO_VERIFY, OPT_STATS, OPT_UNTIL, OPT_CORE, OPT_TRACE };
 
 static const struct cmd_option options[] = {
 	[OPT_QUIET] = { "quiet", 'q', NULL, "print nothing of the program's output" },
 	[OPT_NO_VERIFY] = { "no-verify", 0, NULL, "don't compare registers and memory" },
 	[OPT_STATS] = { "stats", 0, NULL, "print counts and times" },
 	[OPT_UNTIL] = { "until", 0, "EVENT", "stop after this event" },
+	[OPT_CORE] = { "core", 0, "FILE",
+		       "at --until or a difference, write a core file of the process" },
 	[OPT_TRACE] = { "trace", 0, NULL, "print each event as it is replayed, to stderr" },
 	{ NULL, 0, NULL, NULL },
 };
@@ -33,6 +38,7 @@ static const struct cmd_option options[] = {
 struct wish {
 	struct replay_opts o;
 	bool quiet, stats, trace;
+	const char *core;
 	const char *operand; /* NULL: the latest */
 	struct sink sink;
 };
@@ -87,6 +93,9 @@ static int parse(int argc, char **argv, struct wish *w)
 		case OPT_TRACE:
 			w->trace = true;
 			break;
+		case OPT_CORE:
+			w->core = p.value;
+			break;
 		default:
 			w->o.until = strtoull(p.value, &end, 10);
 			if (!*p.value || *end || !w->o.until)
@@ -133,6 +142,95 @@ static void print_last(const struct replay *rp)
 	fprintf(stderr, "\n");
 }
 
+static void print_frame(void *arg, const struct sym_frame *f)
+{
+	char *function = term__escape(f->function), *path = term__escape(f->path);
+
+	(void)arg;
+	fprintf(stderr, "bprec:   %#" PRIx64 " %s+%#" PRIx64 " (%s)\n", f->pc,
+		function && *function ? function : "?", f->offset,
+		path && *path ? path : "memory without a file");
+	free(function);
+	free(path);
+}
+
+/** Where the thread of the last event is. */
+static void print_stack(struct replay *rp)
+{
+	struct replay_view view = { rp, replay__thread(rp) };
+	const struct sym_source src = replay__source(&view);
+	struct regs64 regs;
+
+	if (!view.tid || replay__regs(rp, view.tid, &regs))
+		return;
+	fprintf(stderr, "bprec: stack of thread %u:\n", view.tid);
+	sym__stack(&src, &regs, 16, print_frame, NULL);
+}
+
+#define CORE_THREADS 1024
+
+/** The threads of one process, the current one first. */
+struct threads {
+	struct replay *rp;
+	uint32_t pid, first;
+	struct core_thread v[CORE_THREADS];
+	size_t n;
+};
+
+static int add_thread(void *ctx, const struct model_task *t)
+{
+	struct threads *all = ctx;
+	struct core_thread *c = &all->v[all->n];
+	size_t len = 16384;
+	void *x;
+
+	if (!t->alive || t->pid != all->pid || (all->n && t->tid == all->first) ||
+	    all->n == CORE_THREADS || replay__regs(all->rp, t->tid, &c->regs))
+		return 0;
+	c->tid = t->tid;
+	x = malloc(len);
+	if (x && !replay__xstate(all->rp, t->tid, x, &len)) {
+		c->xstate = x;
+		c->len = len;
+	} else {
+		free(x);
+	}
+	all->n++;
+	return 0;
+}
+
+/** Writes a core file of the process that the last event was about. */
+static int write_core(const struct wish *w, struct replay *rp)
+{
+	struct replay_view view = { rp, replay__thread(rp) };
+	const struct sym_source src = replay__source(&view);
+	const struct model_task *t = model__task(replay__model(rp), view.tid);
+	struct threads *all = calloc(1, sizeof(*all));
+	struct core_process p = { 0 };
+	int err = 0;
+
+	if (!t || !all) {
+		free(all);
+		return err__set(-ESRCH, "%s: no process is left at this event", w->core);
+	}
+	all->rp = rp;
+	all->pid = p.pid = t->pid;
+	all->first = t->tid;
+	p.name = p.command = t->exe;
+	add_thread(all, t);
+	model__each_task(replay__model(rp), add_thread, all);
+	p.thread = all->v;
+	p.nthreads = all->n;
+	if (!all->n)
+		err = err__set(-ESRCH, "%s: no thread of process %u stands still", w->core, t->pid);
+	else
+		err = sym__write_core(w->core, &src, &p);
+	for (size_t i = 0; i < all->n; i++)
+		free((void *)all->v[i].xstate);
+	free(all);
+	return err;
+}
+
 static void print_end(const struct wish *w, const struct replay_stats *st, const struct reader *r,
 		      double took)
 {
@@ -175,8 +273,14 @@ static int play(struct wish *w, struct reader *r)
 		cmd__trouble();
 		if (rp && err == -REPLAY_E_DIFFERS)
 			print_last(rp);
-	} else if (!w->quiet || w->stats) {
+		if (rp && err == -REPLAY_E_DIFFERS)
+			print_stack(rp);
+	} else {
 		print_end(w, &st, r, seconds() - start);
+	}
+	if (w->core && rp && (!err || err == -REPLAY_E_DIFFERS) && write_core(w, rp)) {
+		cmd__trouble();
+		err = -EIO;
 	}
 	replay__free(rp);
 	return err ? EXIT_BPREC : exit_code(&st);

@@ -11,6 +11,7 @@
 
 #include "bprec/format.h"
 #include "model/model.h"
+#include "sym/source.h"
 #include "trace/reader.h"
 
 /** Returned when the replay leaves the trace; replay__error has the details. Outside the range of errno. */
@@ -68,5 +69,12 @@ int replay__regs(struct replay *rp, uint32_t tid, struct regs64 *ret);
 int replay__xstate(struct replay *rp, uint32_t tid, void *buf, size_t *len);
 /** Memory as a recorded thread sees it. Bytes read up to the first unreadable page, or -errno. */
 ssize_t replay__read(struct replay *rp, uint32_t tid, uint64_t addr, void *buf, size_t len);
+/** A thread of a replay, as the callbacks of sym/ get it. */
+struct replay_view {
+	struct replay *rp;
+	uint32_t tid; /* as recorded */
+};
+/** Its memory and mappings for sym/; `view` must live as long as the source. */
+struct sym_source replay__source(struct replay_view *view);
 
 #endif

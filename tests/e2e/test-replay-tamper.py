@@ -1,0 +1,149 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+# timeout 200
+"""A trace that was tampered with, all checksums right, is caught by replay at the event that was changed."""
+import os
+import re
+import shutil
+import struct
+import subprocess
+import sys
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [os.path.join(HERE, "..", "lib"), os.path.join(HERE, "..", "tools")]
+from e2e import BPREC, Failed, Report, die_with_parent, tempdir  # noqa: E402
+from replay import DONE, record  # noqa: E402
+from tracefile import xxh3  # noqa: E402
+
+FRAME = struct.Struct("<IHHIIQQIIQQ")
+EVENT = struct.Struct("<IHHIIQQ")
+HEAD, SYSCALL, REG_HASH = 40, 6, 24
+
+
+def frames(data):
+    """Raw bytes of each frame of an events file."""
+    at = HEAD
+    while at < len(data):
+        head = FRAME.unpack_from(data, at)
+        stored = data[at + FRAME.size:at + FRAME.size + head[4]]
+        yield stored if not head[2] else subprocess.run(["zstd", "-dcq"], input=stored, capture_output=True, check=True).stdout
+        at += FRAME.size + head[4]
+
+
+def events(folder):
+    """Each event's bytes, in order."""
+    with open(folder + "/events", "rb") as f:
+        data = f.read()
+    found = []
+    for raw in frames(data):
+        at = 0
+        while at < len(raw):
+            size = EVENT.unpack_from(raw, at)[0]
+            found.append(bytearray(raw[at:at + size]))
+            at += size
+    return data[:HEAD], found
+
+
+def write(folder, head, evs):
+    """Puts other events into a trace, which loses its manifest: it looks like one that was cut short."""
+    out, first = [head], 0
+    while first < len(evs):
+        raw, n = b"", 0
+        while first + n < len(evs) and len(raw) < 1 << 19:
+            raw += evs[first + n]
+            n += 1
+        h = FRAME.pack(0x52465042, 1, 0, len(raw), len(raw), len(out) - 1, first, n, 0, xxh3(raw), 0)[:-8]
+        out.append(h + struct.pack("<Q", xxh3(h)) + raw)
+        first += n
+    with open(folder + "/events", "wb") as f:
+        f.write(b"".join(out))
+    os.unlink(folder + "/manifest")
+
+
+def replay(folder):
+    return subprocess.run([BPREC, "replay", "-q", folder], stdin=subprocess.DEVNULL, capture_output=True, timeout=60,
+                          preexec_fn=die_with_parent)
+
+
+def calls(evs, nr):
+    """Numbers of the events that are calls with this number and bring bytes."""
+    return [i for i, e in enumerate(evs) if EVENT.unpack_from(e)[1] == SYSCALL and struct.unpack_from("<I", e, 32)[0] == nr]
+
+
+def tampered(change):
+    """Records `cat` of a short file into the pipe, changes the events, replays. Returns (event changed, first line)."""
+    top = tempdir()
+    with open(top + "/in", "wb") as f:
+        f.write(b"some text\n" * 3)
+    record(["sh", "-c", f"while read a b; do [ $b = text ] && echo $a; done <{top}/in"], top + "/trace")
+    head, evs = events(top + "/trace")
+    shutil.copytree(top + "/trace", top + "/same")
+    write(top + "/same", head, evs)
+    run = replay(top + "/same")
+    if run.returncode != 0 or b"no difference" not in run.stderr:
+        raise Failed(f"the same events in other frames: {run.stderr!r}")
+    number = change(evs)
+    write(top + "/trace", head, evs)
+    run = replay(top + "/trace")
+    first = run.stderr.split(b"\n")[0].decode()
+    if run.returncode != 125 or DONE.search(run.stderr):
+        raise Failed(f"not caught: {run.returncode} {run.stderr!r}")
+    return number, first
+
+
+def named(first, low, high):
+    m = re.match(r"bprec: event (\d+) ", first)
+    if not m or not low <= int(m.group(1)) <= high:
+        raise Failed(f"expected event {low} to {high}: {first}")
+
+
+def buffer_byte():
+    """One byte of what a read brought: the program takes another way soon after."""
+    def change(evs):
+        for i in calls(evs, 0):  # the shell reads one byte at a time
+            if evs[i][-8:] == b"x" + bytes(7):
+                evs[i][-8] ^= 1
+                return i
+        raise Failed("no read of the text in the trace")
+
+    number, first = tampered(change)
+    named(first, number + 1, number + 12)
+
+
+def register_hash():
+    def change(evs):
+        i = calls(evs, 0)[-1]
+        evs[i][REG_HASH] ^= 1
+        return i
+
+    number, first = tampered(change)
+    named(first, number, number)
+
+
+def result():
+    """The result of a call: the hash of the registers doesn't fit it."""
+    def change(evs):
+        i = calls(evs, 257)[-1]
+        evs[i][32 + 56] ^= 1
+        return i
+
+    number, first = tampered(change)
+    named(first, number, number)
+
+
+def event_removed():
+    def change(evs):
+        i = calls(evs, 0)[1]
+        del evs[i]
+        return i
+
+    number, first = tampered(change)
+    named(first, number, number + 3)
+
+
+r = Report()
+r.case("the same events in other frames; one byte of a read buffer", buffer_byte)
+r.case("one register hash", register_hash)
+r.case("the result of a call", result)
+r.case("one event removed", event_removed)
+r.exit()
