@@ -2,6 +2,7 @@
 /* memory: signals that instructions raise, mappings of all kinds, and memory shared with a child. */
 #include <setjmp.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +14,7 @@
 static sigjmp_buf back;
 static char *page;
 static volatile int opened, bus;
+static volatile uintptr_t nowhere = 8; /* no page is there */
 
 static void on_fault(int sig, siginfo_t *si, void *context)
 {
@@ -45,7 +47,7 @@ static void faults(void)
 	page = mmap(NULL, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	*(volatile char *)page = 1;
 	if (!sigsetjmp(back, 1))
-		*(volatile int *)8 = 1;
+		*(volatile int *)nowhere = 1;
 	signal(SIGALRM, on_alarm);
 	ualarm(20000, 0);
 	pause();
