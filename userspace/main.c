@@ -38,6 +38,7 @@
  *   record/stored.[ch]      words the kernel stores for threads
  *   record/sched.[ch]       share groups, whose turn it is
  *   record/calls.[ch]       entry and exit of calls
+ *   record/checksum.[ch]    when memory is hashed
  *   record/outputs.[ch]     bytes that a call wrote
  *   record/scratch.[ch]     outputs of calls that wait
  *   record/special.[ch]     calls treated one by one
@@ -115,6 +116,7 @@
  *   space/runs.c            runs of page ids
  *   space/read.[ch]         reads a file's pages
  *   space/compare.c         a file against its snapshot
+ *   space/hash.[ch]         hashes of live pages
  *
  * Who maps what, as a function of events
  *   model/state.h           inside of the model
@@ -192,6 +194,7 @@
  *   replay/object.c         page-cache objects: memfds
  *   replay/calls.c          calls answered from the trace
  *   replay/signals.c        handlers entered, preemption points, patched instructions
+ *   replay/memhash.c        memory compared with the recorded hashes
  *   replay/point.c          preemption points found again
  *   replay/source.c         a thread as symbols and core files need it
  *   replay/descriptors.c    which descriptors lead to stdout and stderr

@@ -26,6 +26,7 @@ static const struct cmd_option options[] = {
 	{ "output", 'o', "DIR", "trace directory; it must not exist or be empty" },
 	{ "quiet", 'q', NULL, "say nothing at the end" },
 	{ "require-observation", 0, NULL, "fail if the kernel can't be observed" },
+	{ "checksum", 0, "HOW", "none, sparse (default) or all: hashes of memory for replay" },
 	{ "user", 'u', "NAME", "load BPF, then become this user to record and run the command" },
 	{ "disable-hook", 0, "HOOK", "leave out one kernel hook (for tests)" },
 	{ NULL, 0, NULL, NULL },
@@ -34,6 +35,7 @@ static const struct cmd_option options[] = {
 /** What the words say. */
 struct arguments {
 	const char *output, *user, *disable_hook;
+	enum record_checksum checksum;
 	bool quiet, require;
 	char **command;
 	char dir[PATH_MAX];
@@ -52,19 +54,37 @@ static int prepare(void *ctx)
 	return cmd__new_trace(a->output, a->command[0], a->dir, sizeof(a->dir));
 }
 
+static int parse_checksum(const char *word, enum record_checksum *ret)
+{
+	static const char *const words[] = {
+		[CHECKSUM_SPARSE] = "sparse",
+		[CHECKSUM_NONE] = "none",
+		[CHECKSUM_ALL] = "all",
+	};
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)
+		if (!strcmp(word, words[i])) {
+			*ret = i;
+			return 0;
+		}
+	return cmd__usage_error(&cmd_record, "--checksum is none, sparse or all, not '%s'", word);
+}
+
 static int parse(int argc, char **argv, struct arguments *a)
 {
 	struct cmd_parse p = { .argc = argc, .argv = argv, .at = 1 };
 	const struct cmd_option *o;
 	int err = 0;
 
-	while ((o = cmd__next(&cmd_record, &p, &err))) {
+	while (!err && (o = cmd__next(&cmd_record, &p, &err))) {
 		if (!strcmp(o->name, "output"))
 			a->output = p.value;
 		else if (!strcmp(o->name, "quiet"))
 			a->quiet = true;
 		else if (!strcmp(o->name, "require-observation"))
 			a->require = true;
+		else if (!strcmp(o->name, "checksum"))
+			err = parse_checksum(p.value, &a->checksum);
 		else if (!strcmp(o->name, "user"))
 			a->user = p.value;
 		else if (!strcmp(o->name, "disable-hook"))
@@ -162,6 +182,7 @@ static int run(int argc, char **argv)
 	o.envp = environ;
 	o.require_observation = a.require;
 	o.disable_hook = a.disable_hook;
+	o.checksum = a.checksum;
 	err = record__run(&o, &result);
 	if (*a.dir)
 		cmd__give_trace(a.dir);

@@ -16,6 +16,7 @@
 #include <sys/ptrace.h>
 #include <asm/unistd.h>
 
+#include "record/checksum.h"
 #include "record/emit.h"
 #include "record/mm.h"
 #include "record/order.h"
@@ -270,6 +271,8 @@ int calls__exit(struct recorder *r, struct task *t)
 		err = consequences(r, t, c, ret, &regs);
 	if (order__end(r, t))
 		sched__run(r);
+	if (!err)
+		err = checksum__call(r, t);
 	if (err)
 		return err;
 	if (c && (c->flags & SYS_YIELDS))
@@ -280,5 +283,7 @@ int calls__exit(struct recorder *r, struct task *t)
 
 int calls__no_return(struct recorder *r, struct task *t, int64_t ret)
 {
-	return t->args_known ? outputs__write(r, t, ret, SYSCALL_NO_RETURN) : 0;
+	int err = t->args_known ? outputs__write(r, t, ret, SYSCALL_NO_RETURN) : 0;
+
+	return !err && t->args_known && t->nr == __NR_exit_group ? checksum__end(r, t) : err;
 }

@@ -74,7 +74,8 @@ static int write_preemption(struct recorder *r, struct task *t)
 	if (err)
 		return err == -ESRCH ? 0 : err;
 	ev.xsave_len = len;
-	return emit(r, EV_REGS, t, &ev, sizeof(ev), xstate, len);
+	return emit__hashed(r, EV_REGS, t, &ev.regs,
+			    (struct iovec[]){ { &ev, sizeof(ev) }, { xstate, len } }, 2);
 }
 
 /** PTRACE_EVENT_STOP: a new thread's first stop, our own interrupt, a group stop, or its end. */

@@ -7,6 +7,7 @@
 
 #include "model/files.h"
 #include "tracee/tracee.h"
+#include "model/regs.h"
 #include "util/err.h"
 
 static long read_memory(void *ctx, uint32_t tid, uint64_t addr, void *buf, size_t len)
@@ -38,6 +39,13 @@ int emit__parts(struct recorder *r, enum event_type type, const struct task *t,
 	if (err)
 		return recorder__fail(r, err, "writing the trace");
 	return emit__feed(r);
+}
+
+int emit__hashed(struct recorder *r, enum event_type type, const struct task *t,
+		 const struct regs64 *regs, const struct iovec *part, int n)
+{
+	writer__reg_hash(r->w, regs64__hash(regs));
+	return emit__parts(r, type, t, part, n);
 }
 
 int emit(struct recorder *r, enum event_type type, const struct task *t, const void *body,

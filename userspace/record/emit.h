@@ -14,6 +14,9 @@ int emit(struct recorder *r, enum event_type type, const struct task *t, const v
 /** The same with several parts. */
 int emit__parts(struct recorder *r, enum event_type type, const struct task *t,
 		const struct iovec *part, int n);
+/** As emit__parts, and the event's header gets the hash of these registers: those the thread has as the event leaves it. */
+int emit__hashed(struct recorder *r, enum event_type type, const struct task *t,
+		 const struct regs64 *regs, const struct iovec *part, int n);
 /** Feeds the model with the event written last (for space__emit_pages; ctx is the recorder). */
 int emit__feed(void *ctx);
 /** Writes an EV_NOTE. */

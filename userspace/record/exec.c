@@ -109,7 +109,7 @@ static int write_exec(struct recorder *r, struct task *t, uint32_t former)
 		{ xstate, xlen },
 		{ path, ev.path_len },
 	};
-	return emit__parts(r, EV_EXEC, t, part, 4);
+	return emit__hashed(r, EV_EXEC, t, &ev.regs, part, 4);
 }
 
 /** The stack's limit bounds its growth. */

@@ -7,12 +7,16 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+/** How much of the program's memory is hashed, for replay to compare. */
+enum record_checksum { CHECKSUM_SPARSE, CHECKSUM_NONE, CHECKSUM_ALL };
+
 /** What to record and how. */
 struct record_opts {
 	const char *dir;   /* trace directory, made by writer__new */
 	char *const *argv; /* command, ends with NULL */
 	char *const *envp;
 	bool require_observation; /* fail where BPF can't observe */
+	enum record_checksum checksum;
 	bool drop_user; /* become uid, gid before the trace is made (BPF is loaded first) */
 	uid_t uid;
 	gid_t gid;

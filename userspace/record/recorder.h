@@ -102,6 +102,7 @@ struct aspace {
 	uint32_t id;
 	uint64_t brk_start, brk; /* heap */
 	uint64_t next_scratch;	 /* next free address for a scratch area */
+	uint64_t hash_ns, hash_cursor; /* last look of checksum.c, and where the next begins */
 	bool code_noted;	 /* its executable memory without a file was named */
 	UT_hash_handle hh;
 };
@@ -225,6 +226,7 @@ struct recorder {
 	struct task *writing[3]; /* inside a call that writes to the stream; NULL: nobody */
 	bool mem_opened;	  /* an insider has opened some /proc/PID/mem */
 	struct kicker *kicker;
+	uint64_t hash_start_ns, hash_cost_ns; /* since when memory is hashed, time spent on it */
 };
 
 /** Finds a thread; NULL if unknown. */

@@ -99,6 +99,8 @@ static int write_signal(struct recorder *r, struct task *t, enum signal_action a
 	};
 
 	memcpy(ev.siginfo, &t->info, sizeof(t->info) < 128 ? sizeof(t->info) : 128);
+	if (action == SIGNAL_HANDLER)
+		return emit__hashed(r, EV_SIGNAL, t, after, part, 5);
 	return emit__parts(r, EV_SIGNAL, t, part, 5);
 }
 
@@ -279,7 +281,8 @@ int signals__returned(struct recorder *r, struct task *t, const struct regs64 *r
 	if (err)
 		return err;
 	ev.xsave_len = len;
-	return emit(r, EV_REGS, t, &ev, sizeof(ev), xstate, len);
+	return emit__hashed(r, EV_REGS, t, regs,
+			    (struct iovec[]){ { &ev, sizeof(ev) }, { xstate, len } }, 2);
 }
 
 void signals__drop(struct task *t)

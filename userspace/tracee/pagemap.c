@@ -44,6 +44,7 @@ struct walk {
 	int (*fn)(void *ctx, uint64_t addr, uint64_t n);
 	void *ctx;
 	uint64_t run, npages; /* start address and length of the run */
+	bool shared;	      /* pages of files and shared memory too */
 };
 
 static int end_run(struct walk *w)
@@ -66,9 +67,11 @@ static int add_page(struct walk *w, uint64_t addr)
 	return 0;
 }
 
-static bool is_private(uint64_t word)
+static bool is_wanted(const struct walk *w, uint64_t word)
 {
-	return (word & (PM_PRESENT | PM_SWAPPED)) && !(word & (PM_FILE | PM_GUARD));
+	const uint64_t not = w->shared ? PM_GUARD : PM_FILE | PM_GUARD;
+
+	return (word & (PM_PRESENT | PM_SWAPPED)) && !(word & not );
 }
 
 /* Reads the words of [addr, end). */
@@ -86,7 +89,7 @@ static int walk_words(struct walk *w, uint64_t addr, uint64_t end)
 		if (n < 8)
 			return 0; /* end of the address space, or it is gone */
 		for (uint64_t i = 0; i < (uint64_t)n / 8; i++) {
-			int err = is_private(words[i]) ? add_page(w, addr + i * PAGE) : 0;
+			int err = is_wanted(w, words[i]) ? add_page(w, addr + i * PAGE) : 0;
 			if (err)
 				return err;
 		}
@@ -123,10 +126,10 @@ static int walk_scan(struct walk *w, uint64_t addr, uint64_t end)
 	return 0;
 }
 
-int tracee__private_pages(pid_t pid, uint64_t addr, uint64_t end,
-			  int (*fn)(void *ctx, uint64_t addr, uint64_t n), void *ctx)
+static int walk_pages(pid_t pid, bool shared, uint64_t addr, uint64_t end,
+		      int (*fn)(void *ctx, uint64_t addr, uint64_t n), void *ctx)
 {
-	struct walk w = { .fn = fn, .ctx = ctx };
+	struct walk w = { .fn = fn, .ctx = ctx, .shared = shared };
 	char path[64];
 	int err = -ENOTTY;
 
@@ -142,4 +145,16 @@ int tracee__private_pages(pid_t pid, uint64_t addr, uint64_t end,
 		err = end_run(&w);
 	close(w.fd);
 	return err;
+}
+
+int tracee__private_pages(pid_t pid, uint64_t addr, uint64_t end,
+			  int (*fn)(void *ctx, uint64_t addr, uint64_t n), void *ctx)
+{
+	return walk_pages(pid, false, addr, end, fn, ctx);
+}
+
+int tracee__present_pages(pid_t pid, uint64_t addr, uint64_t end,
+			  int (*fn)(void *ctx, uint64_t addr, uint64_t n), void *ctx)
+{
+	return walk_pages(pid, true, addr, end, fn, ctx);
 }

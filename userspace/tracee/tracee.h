@@ -21,7 +21,7 @@
 enum tracee_seccomp {
 	TRACEE_SECCOMP_PLAIN = 1, /* SYS_CLASS_PLAIN: registers need not be read at entry */
 	TRACEE_SECCOMP_LOOK = 2,
-	TRACEE_SECCOMP_OUTPUT = 4, /* plain, and sends bytes to a descriptor */
+	TRACEE_SECCOMP_OUTPUT = 4,		    /* plain, and sends bytes to a descriptor */
 	/* anything else */ TRACEE_SECCOMP_ARCH = 3 /* not an x86-64 call (int 0x80, x32) */
 };
 
@@ -112,6 +112,9 @@ int tracee__maps(pid_t pid, int (*fn)(void *ctx, const struct tracee_map *m), vo
 /** Calls fn with each run of pages in [addr, end) that are private copies (anonymous, present or swapped) according to
  *  /proc/PID/pagemap. */
 int tracee__private_pages(pid_t pid, uint64_t addr, uint64_t end,
+			  int (*fn)(void *ctx, uint64_t addr, uint64_t n), void *ctx);
+/** The same for all pages that are there, those of files and shared memory too. */
+int tracee__present_pages(pid_t pid, uint64_t addr, uint64_t end,
 			  int (*fn)(void *ctx, uint64_t addr, uint64_t n), void *ctx);
 
 /** A descriptor of ours for the file that `fd` of the process refers to (pidfd_getfd; close-on-exec): its own open file
