@@ -97,7 +97,11 @@ static int on_memhash(struct replay *rp, struct rtask *t, const struct event_hea
 
 	if (rp->opts.no_verify)
 		return 0;
-	return h->flags & MEMHASH_POINT ? keep(&t->memhash, ev) : 0;
+	if (h->flags & MEMHASH_POINT)
+		return keep(&t->memhash, ev);
+	if (t->state != RTASK_READY)
+		return replay__fail(rp, -REPLAY_E_CANT, "hashes of memory while the thread runs");
+	return memhash__check(rp, t, h);
 }
 
 /** Events that are about a thread that must be known. */

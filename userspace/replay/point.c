@@ -7,6 +7,7 @@
  * one. A breakpoint at the recorded rip stops the thread each time it comes by; it goes on until the state is the one.
  */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ptrace.h>
 #include <sys/wait.h>
@@ -28,7 +29,8 @@ struct point {
 	size_t xlen;
 	const struct mem_word *words;
 	uint32_t nwords;
-	uint8_t byte; /* what was at its rip */
+	const struct ev_memhash *memhash; /* NULL: none */
+	uint8_t byte;			  /* what was at its rip */
 };
 
 static bool words_equal(struct rtask *t, const struct point *p)
@@ -55,11 +57,19 @@ static bool xstate_equal(struct rtask *t, const struct point *p)
 	return xstate__hash(x, len) == xstate__hash(p->xstate, p->xlen);
 }
 
-static bool is_there(struct rtask *t, const struct point *p)
+static bool memory_equal(struct replay *rp, struct rtask *t, const struct point *p)
+{
+	struct memhash_difference d;
+
+	return !p->memhash || !memhash__find_difference(rp, t, p->memhash, &d);
+}
+
+static bool is_there(struct replay *rp, struct rtask *t, const struct point *p)
 {
 	uint64_t a, b;
 
-	return !regs64__diff(&t->regs, p->regs, &a, &b) && words_equal(t, p) && xstate_equal(t, p);
+	return !regs64__diff(&t->regs, p->regs, &a, &b) && words_equal(t, p) &&
+	       xstate_equal(t, p) && memory_equal(rp, t, p);
 }
 
 /** Lets it run to its next stop by `how`. */
@@ -133,7 +143,7 @@ static int find(struct replay *rp, struct rtask *t, struct point *p)
 	if (mem__read(t, p->regs->rip, &p->byte, 1) != 1)
 		return replay__differs(rp, "there is no code at the preemption point %#llx",
 				       (unsigned long long)p->regs->rip);
-	while (!err && !is_there(t, p)) {
+	while (!err && !is_there(rp, t, p)) {
 		if (t->regs.rip == p->regs->rip)
 			err = step_over(rp, t, p);
 		if (!err && t->regs.rip != p->regs->rip)
@@ -155,9 +165,14 @@ int point__regs(struct replay *rp, struct rtask *t, const struct ev_regs *r)
 		.xlen = r->xsave_len,
 		.words = w ? (const void *)(w + 1) : NULL,
 		.nwords = w ? w->nwords : 0,
+		.memhash = t->memhash ? (const void *)(t->memhash + 1) : NULL,
 	};
+	const int err = find(rp, t, &p);
 
-	return find(rp, t, &p);
+	free(t->words);
+	free(t->memhash);
+	t->words = t->memhash = NULL;
+	return err;
 }
 
 int point__signal(struct replay *rp, struct rtask *t, const struct ev_signal *s)

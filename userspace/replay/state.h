@@ -134,6 +134,18 @@ int calls__event(struct replay *rp, struct rtask *t, const struct event_header *
 int signals__event(struct replay *rp, struct rtask *t, const struct event_header *ev);
 int signals__regs(struct replay *rp, struct rtask *t, const struct event_header *ev);
 int signals__insn(struct replay *rp, struct rtask *t, const struct event_header *ev);
+/* memhash.c */
+/** A page, or the extended state, that differs. */
+struct memhash_difference {
+	uint64_t addr; /* of the page; 0: the extended state */
+	uint64_t expected, found;
+};
+/** Compares with an EV_MEMHASH. True: *ret is the first difference. */
+bool memhash__find_difference(struct replay *rp, struct rtask *t, const struct ev_memhash *h,
+			      struct memhash_difference *ret);
+/** The same; a difference ends the replay. */
+int memhash__check(struct replay *rp, struct rtask *t, const struct ev_memhash *h);
+
 /* point.c */
 /** Runs a thread to the preemption point that an EV_REGS tells. */
 int point__regs(struct replay *rp, struct rtask *t, const struct ev_regs *r);
