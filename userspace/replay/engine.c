@@ -99,7 +99,7 @@ static int on_memhash(struct replay *rp, struct rtask *t, const struct event_hea
 		return 0;
 	if (h->flags & MEMHASH_POINT)
 		return keep(&t->memhash, ev);
-	if (t->state != RTASK_READY)
+	if (t->state == RTASK_RUNNING)
 		return replay__fail(rp, -REPLAY_E_CANT, "hashes of memory while the thread runs");
 	return memhash__check(rp, t, h);
 }
