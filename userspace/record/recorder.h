@@ -69,11 +69,11 @@ struct task {
 	bool subst_set;
 	bool skip_late;	    /* ... but its own filter must see the call's number first */
 	uint64_t clear_tid; /* clear_child_tid address */
-	uint8_t stream;     /* 1 + stream that its current call writes to (order.c), 0: none */
+	uint8_t stream;	    /* 1 + stream that its current call writes to (order.c), 0: none */
 	uint64_t set_tid;   /* CLONE_CHILD_SETTID address, until its first stop; 0: none */
 	struct robust_word *robust; /* robust futexes that it holds while it ends (stored.c) */
 	size_t nrobust;
-	uint64_t scratch;   /* its scratch area, 0: none */
+	uint64_t scratch; /* its scratch area, 0: none */
 	uint64_t scratch_len;
 	struct sys_scratch *plan; /* redirection of the current call, NULL: none */
 	uint8_t *moved;		  /* bytes that the current call moves past its memory (moved.c) */
@@ -100,10 +100,10 @@ struct share_group {
 /** An address space, what the model doesn't know of it. */
 struct aspace {
 	uint32_t id;
-	uint64_t brk_start, brk; /* heap */
-	uint64_t next_scratch;	 /* next free address for a scratch area */
+	uint64_t brk_start, brk;       /* heap */
+	uint64_t next_scratch;	       /* next free address for a scratch area */
 	uint64_t hash_ns, hash_cursor; /* last look of checksum.c, and where the next begins */
-	bool code_noted;	 /* its executable memory without a file was named */
+	bool code_noted;	       /* its executable memory without a file was named */
 	UT_hash_handle hh;
 };
 
@@ -221,10 +221,10 @@ struct recorder {
 	struct wait_result *wq; /* stops not yet dispatched */
 	size_t wq_n, wq_at, wq_cap;
 	uint64_t next_tick_ns;
-	struct files *files;	  /* descriptors that lead to stdin, stdout, stderr */
-	uint8_t stream_of[3];	  /* the first stream that is the same file */
+	struct files *files;	 /* descriptors that lead to stdin, stdout, stderr */
+	uint8_t stream_of[3];	 /* the first stream that is the same file */
 	struct task *writing[3]; /* inside a call that writes to the stream; NULL: nobody */
-	bool mem_opened;	  /* an insider has opened some /proc/PID/mem */
+	bool mem_opened;	 /* an insider has opened some /proc/PID/mem */
 	struct kicker *kicker;
 	uint64_t hash_start_ns, hash_cost_ns; /* since when memory is hashed, time spent on it */
 };
