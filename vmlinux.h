@@ -41,12 +41,11 @@ enum bpf_map_type {
 enum { BPF_ANY = 0, BPF_NOEXIST = 1 };
 
 /* What the programs of classic tracepoints get for syscalls/sys_enter_X and sys_exit_X
- * (/sys/kernel/tracing/events/syscalls/NAME/format): fixed by the interface, so not relocated. Reading an argument
- * that the call doesn't have makes the attachment fail with EACCES. */
+ * (/sys/kernel/tracing/events/syscalls/NAME/format): fixed by the interface, so not relocated. Behind nr are the
+ * arguments, as many as the call has: a program that reads more of them can't be attached to it (EACCES). */
 struct sys_enter {
 	__u64 common;
 	__s64 nr;
-	__u64 args[6];
 };
 struct sys_exit {
 	__u64 common;
@@ -193,7 +192,7 @@ struct folio___order {
 	unsigned char _folio_order;
 };
 struct pt_regs {
-	unsigned long bx, cx, dx, si, di, bp;
+	unsigned long bx, cx, dx, si, di, bp, r8, r9, r10;
 	unsigned long orig_ax; /* number of the call */
 };
 

@@ -129,10 +129,3 @@ __noinline int flight_end(__s64 ret)
 	end_slots(f.nslots, ret);
 	return 0;
 }
-
-/* The exit of every call that has nothing else to do there; attached to many tracepoints. */
-SEC("tracepoint/syscalls/sys_exit_write")
-int call_end(struct sys_exit *ctx)
-{
-	return flight_end(ctx->ret);
-}

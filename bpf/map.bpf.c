@@ -113,11 +113,6 @@ __noinline int map_begin(__u32 fd, __u64 offset, __u64 length, __u32 prot, __u32
 	return flight_begin(&f, 0);
 }
 
-SYS_ENTER(mmap)
-{
-	return map_begin(ctx->args[4], ctx->args[5], ctx->args[1], ctx->args[2], ctx->args[3]);
-}
-
 /* The object can only be told while it is mapped; a mapping that exposes nothing doesn't matter. */
 __noinline int unmap_begin(__u64 addr, __u64 length)
 {
@@ -133,11 +128,6 @@ __noinline int unmap_begin(__u64 addr, __u64 length)
 	f.n.offset = addr;
 	f.n.length = length;
 	return flight_begin(&f, 0);
-}
-
-SYS_ENTER(munmap)
-{
-	return unmap_begin(ctx->args[0], ctx->args[1]);
 }
 
 /* What was at an address is no longer; the object isn't told where it is one of several. */
@@ -180,18 +170,9 @@ __noinline int remapped(__u64 addr, bool is_new, __u32 hook)
 	return 0;
 }
 
-SYS_EXIT(shmat)
+__noinline int remap_over(__u64 addr)
 {
-	if (ctx->ret < 0 && ctx->ret > -4096)
-		return 0;
-	return remapped(ctx->ret, true, KHOOK_exit_shmat);
-}
-
-SYS_EXIT(mremap)
-{
-	if (!is_holder() || (ctx->ret < 0 && ctx->ret > -4096))
-		return 0;
-	return remapped(ctx->ret, false, KHOOK_exit_mremap);
+	return is_holder() ? remapped(addr, false, KHOOK_exit_mremap) : 0;
 }
 
 /* mprotect: only what becomes writable matters; the address is kept in `offset`. */
@@ -204,16 +185,6 @@ __noinline int protect_begin(__u64 addr, __u64 prot, __u32 hook)
 	f.n.hook = hook;
 	f.n.offset = addr;
 	return flight_begin(&f, 0);
-}
-
-SYS_ENTER(mprotect)
-{
-	return protect_begin(ctx->args[0], ctx->args[2], KHOOK_enter_mprotect);
-}
-
-SYS_ENTER(pkey_mprotect)
-{
-	return protect_begin(ctx->args[0], ctx->args[2], KHOOK_enter_pkey_mprotect);
 }
 
 __noinline int protect_end(struct flight *f, __s64 ret)

@@ -4,7 +4,8 @@
  * object, and the making of events.
  *
  * Chains of kernel pointers are read with bpf_core_read (never dereferenced), so that one set of helpers
- * serves tracepoints, BTF tracepoints, iterators and the syscall program. A failed read gives 0.
+ * serves tracepoints, BTF tracepoints, iterators and the syscall program. A failed read gives 0. And for each
+ * pointer that is dereferenced in place, the verifier looks through all names of the kernel's BTF, five times (6.18).
  *
  * BTF tracepoints and iterators are in sections "bprec_tp/..." and "bprec_iter/...": userspace/kern/load.c says why.
  */
@@ -217,15 +218,12 @@ static __always_inline __u64 object_size(__u64 object)
 static __always_inline __u64 fd_file(__u32 fd)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
-	struct files_struct *files = task->files;
+	struct fdtable *fdt = BPF_CORE_READ(task, files, fdt);
 	struct file **slot, *file = NULL;
 
-	if (!files)
+	if (!fdt || fd >= BPF_CORE_READ(fdt, max_fds))
 		return 0;
-	struct fdtable *fdt = files->fdt;
-	if (fd >= fdt->max_fds)
-		return 0;
-	slot = fdt->fd;
+	slot = BPF_CORE_READ(fdt, fd);
 	bpf_probe_read_kernel(&file, sizeof(file), slot + fd);
 	return (__u64)file;
 }

@@ -139,11 +139,6 @@ __noinline int ioctl_begin(__u32 fd, __u32 cmd, __u64 arg)
 	return call_part(fd, &f, 0);
 }
 
-SYS_ENTER(ioctl)
-{
-	return ioctl_begin(ctx->args[0], ctx->args[1], ctx->args[2]);
-}
-
 __noinline int madvise_begin(__u64 addr, __u64 length, __u32 advice)
 {
 	struct flight f = { .n = { .channel = CH_MADVISE_REMOVE, .hook = KHOOK_enter_madvise } };
@@ -159,11 +154,6 @@ __noinline int madvise_begin(__u64 addr, __u64 length, __u32 advice)
 	f.n.offset = m.offset + (addr - m.start);
 	f.n.length = length;
 	return flight_begin(&f, 0);
-}
-
-SYS_ENTER(madvise)
-{
-	return madvise_begin(ctx->args[0], ctx->args[1], ctx->args[2]);
 }
 
 /* One request of an io_submit. 1: it changes a watched object. */
@@ -196,11 +186,6 @@ __noinline int aio_begin(__u64 list, __u64 n, __u32 pointer_bytes)
 	return 0;
 }
 
-SYS_ENTER(io_submit)
-{
-	return aio_begin(ctx->args[2], ctx->args[1], 8);
-}
-
 /* An outsider may write the memory of an insider. The number may be that of any thread, which the tree doesn't know: the
  * recorder does, so whatever isn't the caller's own is told. It is taken as one of the initial namespace. */
 static __always_inline bool remote_target(__u32 pid)
@@ -210,22 +195,22 @@ static __always_inline bool remote_target(__u32 pid)
 	return pid != tgid && tgid != own_tgid && !is_insider();
 }
 
-SYS_ENTER(process_vm_writev)
+__noinline int remote_vector(__u32 pid, __u64 iov, __u64 count)
 {
 	struct note n = {
 		.type = KEV_REMOTE,
 		.channel = CH_REMOTE_MEMORY,
-		.aux = (__u32)ctx->args[0],
+		.aux = pid,
 		.hook = KHOOK_enter_process_vm_writev,
 	};
 
-	if (!remote_target(n.aux))
+	if (!remote_target(pid))
 		return 0;
-	if (ctx->args[4] > PARTS_MAX && bpf_map_lookup_elem(&tree, &n.aux))
+	if (count > PARTS_MAX && bpf_map_lookup_elem(&tree, &pid))
 		loss(n.hook, LOSS_READ_FAILED);
-	for (__u32 i = 0; i < PARTS_MAX && i < ctx->args[4]; i++) {
+	for (__u32 i = 0; i < PARTS_MAX && i < count; i++) {
 		__u64 pair[2] = {};
-		__u64 at = ctx->args[3] + i * sizeof(pair);
+		__u64 at = iov + i * sizeof(pair);
 		bpf_probe_read_user(pair, sizeof(pair), (void *)at);
 		n.offset = pair[0];
 		n.length = pair[1];

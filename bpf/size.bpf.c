@@ -33,11 +33,6 @@ __noinline int fallocate_begin(__u32 fd, __u32 mode, __u64 offset, __u64 length)
 	return flight_begin(&f, 0);
 }
 
-SYS_ENTER(fallocate)
-{
-	return fallocate_begin(ctx->args[0], ctx->args[1], ctx->args[2], ctx->args[3]);
-}
-
 /* The range that changes when an object of size `old` gets size `now`. */
 static __always_inline void truncate_range(struct note *n, __u64 old, __u64 now)
 {
@@ -63,11 +58,6 @@ __noinline int ftruncate_begin(__u32 fd, __u64 length)
 	return flight_begin(&f, 0);
 }
 
-SYS_ENTER(ftruncate)
-{
-	return ftruncate_begin(ctx->args[0], ctx->args[1]);
-}
-
 __noinline int truncate_begin(__u64 length)
 {
 	struct flight f = { .end = END_BY_SIZE };
@@ -75,11 +65,6 @@ __noinline int truncate_begin(__u64 length)
 	f.n.hook = KHOOK_enter_truncate;
 	f.n.length = length;
 	return flight_begin(&f, 0);
-}
-
-SYS_ENTER(truncate)
-{
-	return truncate_begin(ctx->args[1]);
 }
 
 /** A truncate(path) that is over: what a look at one object needs of it. */
@@ -121,34 +106,6 @@ __noinline int open_begin(__u32 flags, __u32 hook)
 	return flight_begin(&f, 0);
 }
 
-SYS_ENTER(open)
-{
-	return open_begin(ctx->args[1], KHOOK_enter_open);
-}
-
-SYS_ENTER(openat)
-{
-	return open_begin(ctx->args[2], KHOOK_enter_openat);
-}
-
-SYS_ENTER(openat2)
-{
-	__u64 flags = 0;
-
-	bpf_probe_read_user(&flags, sizeof(flags), (void *)ctx->args[2]);
-	return open_begin(flags, KHOOK_enter_openat2);
-}
-
-SYS_ENTER(open_by_handle_at)
-{
-	return open_begin(ctx->args[2], KHOOK_enter_open_by_handle_at);
-}
-
-SYS_ENTER(creat)
-{
-	return open_begin(O_TRUNC, KHOOK_enter_creat);
-}
-
 __noinline int open_end(struct flight *f, __s64 ret)
 {
 	/* not fd_target: O_RDONLY | O_TRUNC truncates too (seen on tmpfs and ext4, 6.18) */
@@ -177,11 +134,4 @@ __noinline int open_over(__s64 ret)
 	n.hook = KHOOK_exit_openat;
 	holder_add(HOLDS_FD, n.hook);
 	return emit(&n);
-}
-
-/* The exit of every call of the open family. */
-SEC("tracepoint/syscalls/sys_exit_openat")
-int open_done(struct sys_exit *ctx)
-{
-	return open_over(ctx->ret);
 }

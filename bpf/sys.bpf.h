@@ -1,19 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* sys.bpf.h: how the programs of system calls are declared. */
+/* sys.bpf.h: beginnings and ends of system calls, for the native programs and for those of 32-bit callers. */
 #ifndef BPREC_SYS_BPF_H
 #define BPREC_SYS_BPF_H
 
 #include "obs.bpf.h"
-
-/** Head of the program at the entry of a call; an argument that the call doesn't have must not be read. */
-#define SYS_ENTER(call)                             \
-	SEC("tracepoint/syscalls/sys_enter_" #call) \
-	int enter_##call(struct sys_enter *ctx)
-
-/** Head of the program at the exit of a call. */
-#define SYS_EXIT(call)                             \
-	SEC("tracepoint/syscalls/sys_exit_" #call) \
-	int exit_##call(struct sys_exit *ctx)
 
 enum { RWF_APPEND = 0x10 };
 
@@ -34,8 +24,7 @@ static __always_inline void user_offset(struct request *r, __u64 pointer)
 		bpf_probe_read_user(&r->offset, sizeof(r->offset), (void *)pointer);
 }
 
-/* Beginnings and ends of calls, for the native programs and for those of 32-bit callers. All return 0 or a negative
- * number that nobody looks at. */
+/* All return 0 or a negative number that nobody looks at. */
 
 /** A call writes to a descriptor. */
 int write_fd(__u32 fd, struct request *r);
@@ -55,6 +44,8 @@ int madvise_begin(__u64 addr, __u64 length, __u32 advice);
 int aio_begin(__u64 list, __u64 n, __u32 pointer_bytes);
 /** process_vm_writev to a process, where in its memory isn't told. */
 int remote_begin(__u32 pid);
+/** The same with its vector of so many ranges. */
+int remote_vector(__u32 pid, __u64 iov, __u64 count);
 /** mmap. */
 int map_begin(__u32 fd, __u64 offset, __u64 length, __u32 prot, __u32 flags);
 /** munmap. */
@@ -65,5 +56,7 @@ int protect_begin(__u64 addr, __u64 prot, __u32 hook);
 int open_over(__s64 ret);
 /** A call made (is_new) or changed the mapping at an address. */
 int remapped(__u64 addr, bool is_new, __u32 hook);
+/** mremap gave this address. */
+int remap_over(__u64 addr);
 
 #endif

@@ -22,7 +22,7 @@ SEC("bprec_tp/sched_process_fork")
 int BPF_PROG(tree_fork, struct task_struct *parent, struct task_struct *child)
 {
 	__u32 tgid = parent->tgid, child_tgid = child->tgid;
-	__u64 signal = (__u64)child->signal;
+	__u64 signal = (__u64)BPF_CORE_READ(child, signal);
 
 	if (tgid == child_tgid)
 		return 0;
@@ -63,7 +63,7 @@ int BPF_PROG(tree_exit, struct task_struct *task)
 
 	/* a thread that dies inside a call: there is no sys_exit if it was killed by an oops or by exit itself */
 	flight_end(-EINTR);
-	if (task->signal->live.counter != 0)
+	if (BPF_CORE_READ(task, signal, live.counter) != 0)
 		return 0;
 	if (bpf_map_lookup_elem(&holders, &tgid)) {
 		holder_event(KEV_EXITED, 0, KHOOK_tree_exit);
@@ -77,10 +77,10 @@ int BPF_PROG(tree_free, struct task_struct *task)
 {
 	__u32 tgid = task->tgid;
 
-	if (task->group_leader != task)
+	if (BPF_CORE_READ(task, group_leader) != task)
 		return 0;
 	__u64 *signal = bpf_map_lookup_elem(&tree, &tgid);
-	if (signal && *signal == (__u64)task->signal)
+	if (signal && *signal == (__u64)BPF_CORE_READ(task, signal))
 		bpf_map_delete_elem(&tree, &tgid);
 	return 0;
 }

@@ -102,7 +102,8 @@
  *   bpf/probe.bpf.c         trial programs of probe
  *   bpf/probe_types.h       kernel types for the trials
  *   bpf/size.bpf.c          fallocate, truncate, open with O_TRUNC
- *   bpf/sys.bpf.h           declares programs of system calls
+ *   bpf/sys.bpf.h           beginnings and ends of system calls
+ *   bpf/native.bpf.c        calls of 64-bit programs
  *   bpf/tree.bpf.c          fork, exec, exit of insiders
  *   bpf/write.bpf.c         write family, sendfile, splice, copy_file_range
  *   bpf/other.bpf.c         clone, MADV_REMOVE, aio, process_vm_writev

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR MIT */
 /*
  * khook.h: every hook of an observation, once: the number under which its losses are counted, the BPF program
- * (a function in bpf/; the exits of most calls share one), the place it is attached to, and what can't be seen without it.
+ * (a function in bpf/; the entries of calls share one, their exits another), the place it is attached to, and what can't
+ * be seen without it.
  *
  * X(ID, program, "place", "channels that can't be seen without it"); "" where it only helps.
  */
@@ -21,78 +22,78 @@
 	X(tree_exit, tree_exit, "tp_btf/sched_process_exit", "")        \
 	X(tree_free, tree_free, "tp_btf/sched_process_free", "")
 
-#define BPREC_KHOOKS_WRITE(X)                                                                     \
-	X(enter_write, enter_write, BPREC_KHOOK_SYS "enter_write", "write direct-write proc-mem") \
-	X(exit_write, call_end, BPREC_KHOOK_SYS "exit_write", "write direct-write")               \
-	X(enter_pwrite64, enter_pwrite64, BPREC_KHOOK_SYS "enter_pwrite64",                       \
-	  "pwrite direct-write proc-mem")                                                         \
-	X(exit_pwrite64, call_end, BPREC_KHOOK_SYS "exit_pwrite64", "pwrite direct-write")        \
-	X(enter_writev, enter_writev, BPREC_KHOOK_SYS "enter_writev",                             \
-	  "writev direct-write proc-mem")                                                         \
-	X(exit_writev, call_end, BPREC_KHOOK_SYS "exit_writev", "writev direct-write")            \
-	X(enter_pwritev, enter_pwritev, BPREC_KHOOK_SYS "enter_pwritev",                          \
-	  "pwritev direct-write proc-mem")                                                        \
-	X(exit_pwritev, call_end, BPREC_KHOOK_SYS "exit_pwritev", "pwritev direct-write")         \
-	X(enter_pwritev2, enter_pwritev2, BPREC_KHOOK_SYS "enter_pwritev2",                       \
-	  "pwritev direct-write proc-mem")                                                        \
-	X(exit_pwritev2, call_end, BPREC_KHOOK_SYS "exit_pwritev2", "pwritev direct-write")       \
-	X(enter_sendfile64, enter_sendfile64, BPREC_KHOOK_SYS "enter_sendfile64", "sendfile")     \
-	X(exit_sendfile64, call_end, BPREC_KHOOK_SYS "exit_sendfile64", "sendfile")               \
-	X(enter_splice, enter_splice, BPREC_KHOOK_SYS "enter_splice", "splice")                   \
-	X(exit_splice, call_end, BPREC_KHOOK_SYS "exit_splice", "splice")                         \
-	X(enter_copy_file_range, enter_copy_file_range, BPREC_KHOOK_SYS "enter_copy_file_range",  \
-	  "copy_file_range")                                                                      \
+#define BPREC_KHOOKS_WRITE(X)                                                                    \
+	X(enter_write, call_begin, BPREC_KHOOK_SYS "enter_write", "write direct-write proc-mem") \
+	X(exit_write, call_end, BPREC_KHOOK_SYS "exit_write", "write direct-write")              \
+	X(enter_pwrite64, call_begin, BPREC_KHOOK_SYS "enter_pwrite64",                          \
+	  "pwrite direct-write proc-mem")                                                        \
+	X(exit_pwrite64, call_end, BPREC_KHOOK_SYS "exit_pwrite64", "pwrite direct-write")       \
+	X(enter_writev, call_begin, BPREC_KHOOK_SYS "enter_writev",                              \
+	  "writev direct-write proc-mem")                                                        \
+	X(exit_writev, call_end, BPREC_KHOOK_SYS "exit_writev", "writev direct-write")           \
+	X(enter_pwritev, call_begin, BPREC_KHOOK_SYS "enter_pwritev",                            \
+	  "pwritev direct-write proc-mem")                                                       \
+	X(exit_pwritev, call_end, BPREC_KHOOK_SYS "exit_pwritev", "pwritev direct-write")        \
+	X(enter_pwritev2, call_begin, BPREC_KHOOK_SYS "enter_pwritev2",                          \
+	  "pwritev direct-write proc-mem")                                                       \
+	X(exit_pwritev2, call_end, BPREC_KHOOK_SYS "exit_pwritev2", "pwritev direct-write")      \
+	X(enter_sendfile64, call_begin, BPREC_KHOOK_SYS "enter_sendfile64", "sendfile")          \
+	X(exit_sendfile64, call_end, BPREC_KHOOK_SYS "exit_sendfile64", "sendfile")              \
+	X(enter_splice, call_begin, BPREC_KHOOK_SYS "enter_splice", "splice")                    \
+	X(exit_splice, call_end, BPREC_KHOOK_SYS "exit_splice", "splice")                        \
+	X(enter_copy_file_range, call_begin, BPREC_KHOOK_SYS "enter_copy_file_range",            \
+	  "copy_file_range")                                                                     \
 	X(exit_copy_file_range, call_end, BPREC_KHOOK_SYS "exit_copy_file_range", "copy_file_range")
 
-#define BPREC_KHOOKS_SIZE(X)                                                                \
-	X(enter_fallocate, enter_fallocate, BPREC_KHOOK_SYS "enter_fallocate", "fallocate") \
-	X(exit_fallocate, call_end, BPREC_KHOOK_SYS "exit_fallocate", "fallocate")          \
-	X(enter_ftruncate, enter_ftruncate, BPREC_KHOOK_SYS "enter_ftruncate", "truncate")  \
-	X(exit_ftruncate, call_end, BPREC_KHOOK_SYS "exit_ftruncate", "truncate")           \
-	X(enter_truncate, enter_truncate, BPREC_KHOOK_SYS "enter_truncate", "truncate")     \
-	X(exit_truncate, call_end, BPREC_KHOOK_SYS "exit_truncate", "truncate")             \
-	X(enter_open, enter_open, BPREC_KHOOK_SYS "enter_open", "open-trunc")               \
-	X(exit_open, open_done, BPREC_KHOOK_SYS "exit_open", "open-trunc")                  \
-	X(enter_openat, enter_openat, BPREC_KHOOK_SYS "enter_openat", "open-trunc")         \
-	X(exit_openat, open_done, BPREC_KHOOK_SYS "exit_openat", "open-trunc")              \
-	X(enter_openat2, enter_openat2, BPREC_KHOOK_SYS "enter_openat2", "open-trunc")      \
-	X(exit_openat2, open_done, BPREC_KHOOK_SYS "exit_openat2", "open-trunc")            \
-	X(enter_creat, enter_creat, BPREC_KHOOK_SYS "enter_creat", "open-trunc")            \
-	X(exit_creat, open_done, BPREC_KHOOK_SYS "exit_creat", "open-trunc")                \
-	X(enter_open_by_handle_at, enter_open_by_handle_at,                                 \
-	  BPREC_KHOOK_SYS "enter_open_by_handle_at", "open-trunc")                          \
-	X(exit_open_by_handle_at, open_done, BPREC_KHOOK_SYS "exit_open_by_handle_at", "open-trunc")
+#define BPREC_KHOOKS_SIZE(X)                                                              \
+	X(enter_fallocate, call_begin, BPREC_KHOOK_SYS "enter_fallocate", "fallocate")    \
+	X(exit_fallocate, call_end, BPREC_KHOOK_SYS "exit_fallocate", "fallocate")        \
+	X(enter_ftruncate, call_begin, BPREC_KHOOK_SYS "enter_ftruncate", "truncate")     \
+	X(exit_ftruncate, call_end, BPREC_KHOOK_SYS "exit_ftruncate", "truncate")         \
+	X(enter_truncate, call_begin, BPREC_KHOOK_SYS "enter_truncate", "truncate")       \
+	X(exit_truncate, call_end, BPREC_KHOOK_SYS "exit_truncate", "truncate")           \
+	X(enter_open, call_begin, BPREC_KHOOK_SYS "enter_open", "open-trunc")             \
+	X(exit_open, call_end, BPREC_KHOOK_SYS "exit_open", "open-trunc")                 \
+	X(enter_openat, call_begin, BPREC_KHOOK_SYS "enter_openat", "open-trunc")         \
+	X(exit_openat, call_end, BPREC_KHOOK_SYS "exit_openat", "open-trunc")             \
+	X(enter_openat2, call_begin, BPREC_KHOOK_SYS "enter_openat2", "open-trunc")       \
+	X(exit_openat2, call_end, BPREC_KHOOK_SYS "exit_openat2", "open-trunc")           \
+	X(enter_creat, call_begin, BPREC_KHOOK_SYS "enter_creat", "open-trunc")           \
+	X(exit_creat, call_end, BPREC_KHOOK_SYS "exit_creat", "open-trunc")               \
+	X(enter_open_by_handle_at, call_begin, BPREC_KHOOK_SYS "enter_open_by_handle_at", \
+	  "open-trunc")                                                                   \
+	X(exit_open_by_handle_at, call_end, BPREC_KHOOK_SYS "exit_open_by_handle_at", "open-trunc")
 
-#define BPREC_KHOOKS_OTHER(X)                                                                \
-	X(enter_ioctl, enter_ioctl, BPREC_KHOOK_SYS "enter_ioctl", "clone dedupe fallocate") \
-	X(exit_ioctl, call_end, BPREC_KHOOK_SYS "exit_ioctl", "clone dedupe fallocate")      \
-	X(enter_madvise, enter_madvise, BPREC_KHOOK_SYS "enter_madvise", "madvise-remove")   \
-	X(exit_madvise, call_end, BPREC_KHOOK_SYS "exit_madvise", "madvise-remove")          \
-	X(enter_io_submit, enter_io_submit, BPREC_KHOOK_SYS "enter_io_submit", "aio")        \
-	X(exit_io_submit, call_end, BPREC_KHOOK_SYS "exit_io_submit", "aio")                 \
-	X(uring_submit, uring_submit, "tp_btf/io_uring_submit_req", "io_uring")              \
-	X(uring_submit_sqe, uring_submit_sqe, "tp_btf/io_uring_submit_sqe", "io_uring")      \
-	X(uring_complete, uring_complete, "tp_btf/io_uring_complete", "io_uring")            \
-	X(enter_process_vm_writev, enter_process_vm_writev,                                  \
-	  BPREC_KHOOK_SYS "enter_process_vm_writev", "remote-memory")
+#define BPREC_KHOOKS_OTHER(X)                                                               \
+	X(enter_ioctl, call_begin, BPREC_KHOOK_SYS "enter_ioctl", "clone dedupe fallocate") \
+	X(exit_ioctl, call_end, BPREC_KHOOK_SYS "exit_ioctl", "clone dedupe fallocate")     \
+	X(enter_madvise, call_begin, BPREC_KHOOK_SYS "enter_madvise", "madvise-remove")     \
+	X(exit_madvise, call_end, BPREC_KHOOK_SYS "exit_madvise", "madvise-remove")         \
+	X(enter_io_submit, call_begin, BPREC_KHOOK_SYS "enter_io_submit", "aio")            \
+	X(exit_io_submit, call_end, BPREC_KHOOK_SYS "exit_io_submit", "aio")                \
+	X(uring_submit, uring_submit, "tp_btf/io_uring_submit_req", "io_uring")             \
+	X(uring_submit_sqe, uring_submit_sqe, "tp_btf/io_uring_submit_sqe", "io_uring")     \
+	X(uring_complete, uring_complete, "tp_btf/io_uring_complete", "io_uring")           \
+	X(enter_process_vm_writev, call_begin, BPREC_KHOOK_SYS "enter_process_vm_writev",   \
+	  "remote-memory")
 
 #define BPREC_KHOOKS_COMPAT(X)                                       \
 	X(compat_enter, compat_enter, "tp_btf/sys_enter", "unknown") \
 	X(compat_exit, compat_exit, "tp_btf/sys_exit", "unknown")
 
-#define BPREC_KHOOKS_MAPPING(X)                                                                \
-	X(enter_mmap, enter_mmap, BPREC_KHOOK_SYS "enter_mmap", "mmap-store")                  \
-	X(exit_mmap, call_end, BPREC_KHOOK_SYS "exit_mmap", "mmap-store")                      \
-	X(enter_munmap, enter_munmap, BPREC_KHOOK_SYS "enter_munmap", "")                      \
-	X(exit_munmap, call_end, BPREC_KHOOK_SYS "exit_munmap", "")                            \
-	X(enter_mprotect, enter_mprotect, BPREC_KHOOK_SYS "enter_mprotect", "")                \
-	X(exit_mprotect, call_end, BPREC_KHOOK_SYS "exit_mprotect", "")                        \
-	X(enter_pkey_mprotect, enter_pkey_mprotect, BPREC_KHOOK_SYS "enter_pkey_mprotect", "") \
-	X(exit_pkey_mprotect, call_end, BPREC_KHOOK_SYS "exit_pkey_mprotect", "")              \
-	X(exit_mremap, exit_mremap, BPREC_KHOOK_SYS "exit_mremap", "")                         \
-	X(exit_shmat, exit_shmat, BPREC_KHOOK_SYS "exit_shmat", "mmap-store")                  \
-	X(fault_user, fault_user, "tp_btf/page_fault_user", "mmap-store")                      \
-	X(fault_kernel, fault_kernel, "tp_btf/page_fault_kernel", "read-into-mapping")         \
+#define BPREC_KHOOKS_MAPPING(X)                                                        \
+	X(enter_mmap, call_begin, BPREC_KHOOK_SYS "enter_mmap", "mmap-store")          \
+	X(exit_mmap, call_end, BPREC_KHOOK_SYS "exit_mmap", "mmap-store")              \
+	X(enter_munmap, call_begin, BPREC_KHOOK_SYS "enter_munmap", "")                \
+	X(exit_munmap, call_end, BPREC_KHOOK_SYS "exit_munmap", "")                    \
+	X(enter_mprotect, call_begin, BPREC_KHOOK_SYS "enter_mprotect", "")            \
+	X(exit_mprotect, call_end, BPREC_KHOOK_SYS "exit_mprotect", "")                \
+	X(enter_pkey_mprotect, call_begin, BPREC_KHOOK_SYS "enter_pkey_mprotect", "")  \
+	X(exit_pkey_mprotect, call_end, BPREC_KHOOK_SYS "exit_pkey_mprotect", "")      \
+	X(exit_mremap, call_end, BPREC_KHOOK_SYS "exit_mremap", "")                    \
+	X(exit_shmat, call_end, BPREC_KHOOK_SYS "exit_shmat", "mmap-store")            \
+	X(fault_user, fault_user, "tp_btf/page_fault_user", "mmap-store")              \
+	X(fault_kernel, fault_kernel, "tp_btf/page_fault_kernel", "read-into-mapping") \
 	X(dirty_folio, dirty_folio, "tp_btf/writeback_dirty_folio", "kernel")
 
 #define BPREC_KHOOKS_ITER(X)                                                \

@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * native.bpf.c: system calls of 64-bit callers: one program for the entries of all calls, one for their exits.
+ *
+ * Each hangs on many classic tracepoints. A program for each call would be verified and translated with all that it
+ * calls, each by itself: with 24 of them loading took a third longer (6.18). The arguments come from the registers, which the
+ * tracepoint has them from too: a program that reads one that some call doesn't have couldn't be attached to it.
+ */
+#include "sys.bpf.h"
+
+/* Numbers of the calls in arch/x86/entry/syscalls/syscall_64.tbl. */
+enum {
+	NR_WRITE = 1,
+	NR_OPEN = 2,
+	NR_MMAP = 9,
+	NR_MPROTECT = 10,
+	NR_MUNMAP = 11,
+	NR_IOCTL = 16,
+	NR_PWRITE64 = 18,
+	NR_WRITEV = 20,
+	NR_MREMAP = 25,
+	NR_MADVISE = 28,
+	NR_SHMAT = 30,
+	NR_SENDFILE64 = 40,
+	NR_TRUNCATE = 76,
+	NR_FTRUNCATE = 77,
+	NR_CREAT = 85,
+	NR_IO_SUBMIT = 209,
+	NR_OPENAT = 257,
+	NR_SPLICE = 275,
+	NR_FALLOCATE = 285,
+	NR_PWRITEV = 296,
+	NR_OPEN_BY_HANDLE_AT = 304,
+	NR_PROCESS_VM_WRITEV = 311,
+	NR_COPY_FILE_RANGE = 326,
+	NR_PWRITEV2 = 328,
+	NR_PKEY_MPROTECT = 329,
+	NR_OPENAT2 = 437,
+};
+
+/** Arguments in order. */
+struct args {
+	__u64 a[6];
+};
+
+/* write, and the vectors. */
+static __always_inline int native_write(__u32 nr, struct args *p)
+{
+	struct request r = { .channel = CH_WRITE, .hook = KHOOK_enter_write };
+
+	switch (nr) {
+	case NR_WRITE:
+		r.length = p->a[2];
+		r.at_pos = true;
+		return write_fd(p->a[0], &r);
+	case NR_WRITEV:
+		r.channel = CH_WRITEV;
+		r.hook = KHOOK_enter_writev;
+		r.at_pos = true;
+		break;
+	case NR_PWRITEV2:
+		r.channel = CH_PWRITEV;
+		r.hook = KHOOK_enter_pwritev2;
+		r.offset = p->a[3];
+		r.at_pos = (__s64)p->a[3] == -1;
+		r.append = p->a[5] & RWF_APPEND;
+		break;
+	default: /* pwritev */
+		r.channel = CH_PWRITEV;
+		r.hook = KHOOK_enter_pwritev;
+		r.offset = p->a[3];
+	}
+	r.iov = p->a[1];
+	r.iovlen = p->a[2];
+	return write_fd(p->a[0], &r);
+}
+
+/* pwrite64, and those that move bytes from one descriptor to another. */
+static __always_inline int native_move(__u32 nr, struct args *p)
+{
+	struct request r = { .channel = CH_PWRITE, .hook = KHOOK_enter_pwrite64 };
+	__u32 fd = p->a[0];
+
+	switch (nr) {
+	case NR_PWRITE64:
+		r.length = p->a[2];
+		r.offset = p->a[3];
+		break;
+	case NR_SENDFILE64:
+		r.channel = CH_SENDFILE;
+		r.hook = KHOOK_enter_sendfile64;
+		r.length = p->a[3];
+		r.at_pos = true;
+		break;
+	case NR_SPLICE:
+		r.channel = CH_SPLICE;
+		r.hook = KHOOK_enter_splice;
+		break;
+	default:
+		r.channel = CH_COPY_FILE_RANGE;
+		r.hook = KHOOK_enter_copy_file_range;
+	}
+	if (nr == NR_SPLICE || nr == NR_COPY_FILE_RANGE) {
+		fd = p->a[2];
+		r.length = p->a[4];
+		user_offset(&r, p->a[3]);
+	}
+	return write_fd(fd, &r);
+}
+
+/* The open family. */
+static __always_inline int native_open(__u32 nr, struct args *p)
+{
+	__u64 flags = p->a[2];
+
+	switch (nr) {
+	case NR_OPEN:
+		return open_begin(p->a[1], KHOOK_enter_open);
+	case NR_OPENAT:
+		return open_begin(flags, KHOOK_enter_openat);
+	case NR_OPENAT2:
+		flags = 0;
+		bpf_probe_read_user(&flags, sizeof(flags), (void *)p->a[2]);
+		return open_begin(flags, KHOOK_enter_openat2);
+	case NR_OPEN_BY_HANDLE_AT:
+		return open_begin(flags, KHOOK_enter_open_by_handle_at);
+	default:
+		return open_begin(O_TRUNC, KHOOK_enter_creat);
+	}
+}
+
+/* Calls on mappings and sizes, and the rest. */
+static __always_inline int native_other(__u32 nr, struct args *p)
+{
+	switch (nr) {
+	case NR_MMAP:
+		return map_begin(p->a[4], p->a[5], p->a[1], p->a[2], p->a[3]);
+	case NR_MUNMAP:
+		return unmap_begin(p->a[0], p->a[1]);
+	case NR_MPROTECT:
+		return protect_begin(p->a[0], p->a[2], KHOOK_enter_mprotect);
+	case NR_PKEY_MPROTECT:
+		return protect_begin(p->a[0], p->a[2], KHOOK_enter_pkey_mprotect);
+	case NR_FALLOCATE:
+		return fallocate_begin(p->a[0], p->a[1], p->a[2], p->a[3]);
+	case NR_FTRUNCATE:
+		return ftruncate_begin(p->a[0], p->a[1]);
+	case NR_TRUNCATE:
+		return truncate_begin(p->a[1]);
+	case NR_IOCTL:
+		return ioctl_begin(p->a[0], p->a[1], p->a[2]);
+	case NR_MADVISE:
+		return madvise_begin(p->a[0], p->a[1], p->a[2]);
+	case NR_IO_SUBMIT:
+		return aio_begin(p->a[2], p->a[1], 8);
+	case NR_PROCESS_VM_WRITEV:
+		return remote_vector(p->a[0], p->a[3], p->a[4]);
+	default:
+		return 0;
+	}
+}
+
+SEC("tracepoint/syscalls/sys_enter_write")
+int call_begin(struct sys_enter *ctx)
+{
+	struct pt_regs *regs = (void *)bpf_task_pt_regs(bpf_get_current_task_btf());
+	struct args p = { { regs->di, regs->si, regs->dx, regs->r10, regs->r8, regs->r9 } };
+	__u32 nr = ctx->nr;
+
+	switch (nr) {
+	case NR_WRITE:
+	case NR_WRITEV:
+	case NR_PWRITEV:
+	case NR_PWRITEV2:
+		return native_write(nr, &p);
+	case NR_PWRITE64:
+	case NR_SENDFILE64:
+	case NR_SPLICE:
+	case NR_COPY_FILE_RANGE:
+		return native_move(nr, &p);
+	case NR_OPEN:
+	case NR_OPENAT:
+	case NR_OPENAT2:
+	case NR_OPEN_BY_HANDLE_AT:
+	case NR_CREAT:
+		return native_open(nr, &p);
+	default:
+		return native_other(nr, &p);
+	}
+}
+
+SEC("tracepoint/syscalls/sys_exit_write")
+int call_end(struct sys_exit *ctx)
+{
+	bool failed = ctx->ret < 0 && ctx->ret > -4096;
+
+	switch (ctx->nr) {
+	case NR_OPEN:
+	case NR_OPENAT:
+	case NR_OPENAT2:
+	case NR_OPEN_BY_HANDLE_AT:
+	case NR_CREAT:
+		return open_over(ctx->ret);
+	case NR_SHMAT:
+		return failed ? 0 : remapped(ctx->ret, true, KHOOK_exit_shmat);
+	case NR_MREMAP:
+		return failed ? 0 : remap_over(ctx->ret);
+	default:
+		return flight_end(ctx->ret);
+	}
+}
