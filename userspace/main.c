@@ -61,6 +61,7 @@
  *   record/sharing.[ch]     what closes share groups
  *
  * Instructions, decoded
+ *   insn/relocate.[ch]      instructions moved elsewhere
  *   insn/sites.[ch]         finds cpuid, rdtsc in a file
  *
  * One ptraced thread
