@@ -34,8 +34,9 @@ static int on_seccomp(struct recorder *r, struct task *t)
 		return errno == ESRCH ? 0 : -errno;
 	if (msg == TRACEE_SECCOMP_ARCH)
 		return calls__foreign(r, t);
-	return calls__entry(r, t, msg == TRACEE_SECCOMP_PLAIN ||
-					  (msg == TRACEE_SECCOMP_OUTPUT && !order__matters(r)));
+	return calls__entry(r, t,
+			    msg == TRACEE_SECCOMP_PLAIN ||
+				    (msg == TRACEE_SECCOMP_OUTPUT && !order__matters(r)));
 }
 
 static int on_syscall_stop(struct recorder *r, struct task *t, enum task_state before)
