@@ -2,8 +2,8 @@
 /*
  * checksum.c: when the program's memory is hashed, and how much of it.
  *
- * Invariants: it is done only while no thread of the share group runs user code, and right after the event that tells where the
- * thread is, so that a replay finds the same bytes at the same place. Sparse: seldom, and never for more than a small part
+ * Invariants: it is done only while every other thread of the share group is where its last event left it, and right after
+ * the event that tells where this thread is, so that a replay finds the same bytes at the same place. Sparse: seldom, and never for more than a small part
  * of the time that the recording has taken; a big address space is looked at in turns, the pages near the top of the stack
  * each time.
  */
@@ -37,12 +37,29 @@ static bool wanted_object(void *ctx, uint32_t id)
 	return o && !o->device && !o->exposed;
 }
 
-/** Is a thread of the group, but this one, where it changes memory? */
+/** May memory hold what the thread did since its last event, or what the kernel stores at its end? A replay, which goes by
+ *  events, has not come to that yet. */
+static bool is_ahead(const struct task *t)
+{
+	switch (t->state) {
+	case TASK_RUNNING:
+		return true;
+	case TASK_IN_CALL:
+		return !t->entered;
+	case TASK_STOPPED:
+		return t->stop == STOP_ENTRY || (t->exit_waits && !t->entered);
+	case TASK_DYING:
+		return t->tid != t->pid;
+	default:
+		return false;
+	}
+}
+
+/** Are all threads of the group but this one where the trace says? */
 static bool is_quiet(struct recorder *r, struct task *t)
 {
 	for (struct task *o = r->tasks; o; o = o->hh.next)
-		if (o != t && o->state == TASK_RUNNING && o->group &&
-		    sched__group(o) == sched__group(t))
+		if (o != t && is_ahead(o) && o->group && sched__group(o) == sched__group(t))
 			return false;
 	return true;
 }
@@ -146,6 +163,16 @@ static int write_some(struct recorder *r, struct task *t, const struct hash_runs
 	return err;
 }
 
+static void note_cost(struct recorder *r, struct task *t, uint64_t from)
+{
+	struct aspace *as = aspace__get(r, t->space);
+	const uint64_t now = now_ns();
+
+	if (as)
+		as->hash_ns = now;
+	r->hash_cost_ns += now - from;
+}
+
 /** One look. budget ~0: all pages. */
 static int look(struct recorder *r, struct task *t, uint64_t budget, const struct regs64 *regs,
 		uint32_t flags)
@@ -165,7 +192,7 @@ static int look(struct recorder *r, struct task *t, uint64_t budget, const struc
 	else if (!err)
 		err = write_some(r, t, &all, budget, regs, flags);
 	hash_runs__free(&all);
-	r->hash_cost_ns += now_ns() - from;
+	note_cost(r, t, from);
 	return err;
 }
 
@@ -193,7 +220,6 @@ int checksum__call(struct recorder *r, struct task *t)
 	as = aspace__get(r, t->space);
 	if (!as || !is_due(r, as, now))
 		return as ? 0 : -ENOMEM;
-	as->hash_ns = now;
 	return look(r, t, SPARSE_PAGES, &t->exit_regs, 0);
 }
 
