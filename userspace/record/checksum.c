@@ -37,6 +37,17 @@ static bool wanted_object(void *ctx, uint32_t id)
 	return o && !o->device && !o->exposed;
 }
 
+/** Can a call that others went on beside change memory before its EV_SYSCALL? */
+static bool may_store(const struct task *t)
+{
+	const struct sys_call *c = sys__lookup(t->nr);
+
+	if (!c || c->sysclass == SYS_CLASS_MM || c->sysclass == SYS_CLASS_TREE ||
+	    c->sysclass == SYS_CLASS_SPECIAL)
+		return true;
+	return c->rules && !t->plan; /* a plan: its outputs go to its scratch area */
+}
+
 /** May memory hold what the thread did since its last event, or what the kernel stores at its end? A replay, which goes by
  *  events, has not come to that yet. */
 static bool is_ahead(const struct task *t)
@@ -45,9 +56,9 @@ static bool is_ahead(const struct task *t)
 	case TASK_RUNNING:
 		return true;
 	case TASK_IN_CALL:
-		return !t->entered;
+		return !t->entered || may_store(t);
 	case TASK_STOPPED:
-		return t->stop == STOP_ENTRY || (t->exit_waits && !t->entered);
+		return t->stop == STOP_ENTRY || (t->exit_waits && (!t->entered || may_store(t)));
 	case TASK_DYING:
 		return t->tid != t->pid;
 	default:
