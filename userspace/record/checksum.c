@@ -4,8 +4,7 @@
  *
  * Invariants: it is done only while every other thread of the share group is where its last event left it, and right after
  * the event that tells where this thread is, so that a replay finds the same bytes at the same place. Sparse: seldom, and never for more than a small part
- * of the time that the recording has taken; a big address space is looked at in turns, the pages near the top of the stack
- * each time.
+ * of the time that the recording has taken; a big address space is looked at in turns. Stacks are left out (space/hash.c).
  */
 #include "record/checksum.h"
 
@@ -25,7 +24,6 @@
 #define END_PAGES    4096u
 #define POINT_PAGES  1024u
 #define EVENT_PAGES  20000u /* in one event: 24 bytes each at worst */
-#define STACK_PAGES  8u	    /* from rsp on */
 static_assert(EVENT_PAGES * 24u + 4096 < BPREC_EVENT_MAX, "an event has room for them");
 
 static bool wanted_object(void *ctx, uint32_t id)
@@ -156,13 +154,13 @@ static int write_all(struct recorder *r, struct task *t, const struct hash_runs 
 	return err;
 }
 
-/** Writes at most `budget` pages: those near the stack's top and the registers first, then the next ones in turn. */
+/** Writes at most `budget` pages: at a point those that registers point to first, then the next ones in turn. */
 static int write_some(struct recorder *r, struct task *t, const struct hash_runs *all,
 		      uint64_t budget, const struct regs64 *regs, uint32_t flags)
 {
 	struct aspace *as = aspace__get(r, t->space);
 	struct hash_runs some = { 0 };
-	int err = as ? choose_near(all, regs->rsp, STACK_PAGES, &some) : -ENOMEM;
+	int err = as ? 0 : -ENOMEM;
 
 	if (!err && (flags & MEMHASH_POINT))
 		err = choose_registers(all, regs, &some);

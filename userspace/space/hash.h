@@ -25,7 +25,7 @@ void hash_runs__free(struct hash_runs *r);
 typedef bool (*space_hash_shared_fn)(void *ctx, uint32_t object);
 
 /** Pages that the program can have changed: private copies in readable mappings, and of writable shared ones (`shared`
- *  says which) those that are present; in order of address. bprec's own pages, special mappings and devices are left out.
+ *  says which) those that are present; in order of address. stacks, bprec's own pages, special mappings and devices are left out.
  *  What was never touched costs nothing and stays untouched. 0, -ENOMEM or -errno of /proc/PID/pagemap. */
 int space_hash__find(pid_t pid, const struct model_space *s, space_hash_shared_fn shared, void *ctx,
 		     struct hash_runs *ret);
