@@ -74,7 +74,7 @@ def in_time():
 
 def many():
     """Everything of programs with children and threads is found again."""
-    for argv in (SHELL, [prog("racy")], [prog("memory")]):
+    for argv in (SHELL, [prog("racy")]):
         replays(record(["--checksum=all"], argv)[0])
 
 
