@@ -13,6 +13,7 @@
 #include <sys/wait.h>
 
 #include "record/calls.h"
+#include "record/checksum.h"
 #include "record/emit.h"
 #include "record/exec.h"
 #include "record/order.h"
@@ -75,6 +76,9 @@ static int write_preemption(struct recorder *r, struct task *t)
 	if (err)
 		return err == -ESRCH ? 0 : err;
 	ev.xsave_len = len;
+	err = checksum__point(r, t, &ev.regs);
+	if (err)
+		return err == -ESRCH ? 0 : err;
 	return emit__hashed(r, EV_REGS, t, &ev.regs,
 			    (struct iovec[]){ { &ev, sizeof(ev) }, { xstate, len } }, 2);
 }
