@@ -45,11 +45,12 @@ enum { BPF_ANY = 0, BPF_NOEXIST = 1 };
  * arguments, as many as the call has: a program that reads more of them can't be attached to it (EACCES). */
 struct sys_enter {
 	__u64 common;
-	__s64 nr;
+	__s32 nr; /* an int: the four bytes behind it are whatever the stack held */
 };
 struct sys_exit {
 	__u64 common;
-	__s64 nr;
+	__s32 nr;
+	__u32 unused;
 	__s64 ret;
 };
 
@@ -64,7 +65,6 @@ typedef struct {
 
 /* Tasks */
 struct thread_info {
-	unsigned long flags; /* TIF_ADDR32 is bit 29 */
 	__u32 status;	     /* TS_COMPAT is 2 */
 };
 struct cred {
@@ -75,6 +75,7 @@ struct signal_struct {
 };
 struct mm_struct {
 	struct file *exe_file;
+	unsigned long task_size; /* where its addresses end: TASK_SIZE */
 };
 struct task_struct {
 	struct thread_info thread_info;

@@ -64,7 +64,7 @@ __noinline int compat_exec(void)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 
-	if (!(task->thread_info.flags & TIF_ADDR32))
+	if (!is_compat_mm(task->mm))
 		return 0;
 	compat.seen = 1;
 	if (!compat.active)

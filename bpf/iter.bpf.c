@@ -12,7 +12,7 @@ struct kiter_args iter_args;
 /* Passes every task of a whole list, to find 32-bit processes too. */
 static __always_inline void compat_task(struct task_struct *task)
 {
-	if (BPF_CORE_READ(task, thread_info.flags) & TIF_ADDR32)
+	if (is_compat_mm(BPF_CORE_READ(task, mm)))
 		compat.seen = 1;
 }
 

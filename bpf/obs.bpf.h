@@ -157,7 +157,14 @@ extern const volatile __u32 own_tgid;
 extern const volatile __u32 uring_complete_args;
 /** What is known of 32-bit processes. */
 extern struct kcompat compat;
-enum { TIF_ADDR32 = 1 << 29 };
+/* A 32-bit process is told by where its addresses end: the number of the thread flag TIF_ADDR32 has moved (29 in 6.12, another
+ * in 6.18). Kernel threads have no mm, which reads as 0. */
+static __always_inline bool is_compat_mm(struct mm_struct *mm)
+{
+	__u64 size = BPF_CORE_READ(mm, task_size);
+
+	return size && size <= 1ull << 32;
+}
 
 /** A kernel pointer as a number: the verifier lets no typed pointer into a global function. */
 static __always_inline __u64 as_number(const void *pointer)

@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
+# serial
 """A 32-bit process writes a watched file: seen, by the hooks that are attached once there is such a process."""
 import os
 import subprocess
 import sys
 import tempfile
+import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import kern
@@ -23,6 +25,15 @@ def build(directory):
     return program
 
 
+def noticed(driver):
+    """Losses, once the process is known to be a 32-bit one: that comes a moment after its exec has begun."""
+    end = time.monotonic() + 10
+    while not (lost := driver.command("losses")) and time.monotonic() < end:
+        time.sleep(0.01)
+    driver.command("drain")  # attaches the hooks
+    return lost
+
+
 def main():
     with tempfile.TemporaryDirectory() as directory:
         program = build(directory)
@@ -38,8 +49,7 @@ def main():
         except OSError as e:
             print(f"this kernel runs no 32-bit programs: {e.strerror}")
             sys.exit(77)
-        driver.command("drain")
-        lost = driver.command("losses")
+        lost = noticed(driver)
         child.communicate(b"x")
         events = driver.drain(tgid=child.pid, object=obj)
     ends = [(e["channel"], e["offset"], e["length"]) for e in events if e["type"] == "end"]
