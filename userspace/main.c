@@ -37,6 +37,7 @@
  *   record/order.[ch]       one order of output over all groups
  *   record/stored.[ch]      words the kernel stores for threads
  *   record/sched.[ch]       share groups, whose turn it is
+ *   record/affinity.[ch]    processors, real and believed
  *   record/calls.[ch]       entry and exit of calls
  *   record/checksum.[ch]    when memory is hashed
  *   record/outputs.[ch]     bytes that a call wrote
@@ -67,6 +68,7 @@
  * One ptraced thread
  *   tracee/tracee.h         one ptraced thread
  *   tracee/filter.[ch]      the seccomp filter
+ *   tracee/home.[ch]        which processor it runs on
  *   tracee/memory.c         reads and writes its memory
  *   tracee/regs.c           its registers, extended state
  *   tracee/stop.[ch]        kinds of ptrace stops

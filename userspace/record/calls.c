@@ -16,6 +16,7 @@
 #include <sys/ptrace.h>
 #include <asm/unistd.h>
 
+#include "record/affinity.h"
 #include "record/checksum.h"
 #include "record/emit.h"
 #include "record/mm.h"
@@ -265,6 +266,7 @@ int calls__exit(struct recorder *r, struct task *t)
 	if (t->plan && t->nr != __NR_restart_syscall)
 		err = scratch__restore(t, &regs);
 	t->exit_regs = regs;
+	affinity__exit(r, t, ret);
 	if (!err)
 		err = outputs__write(r, t, ret, flags);
 	if (!err && !(flags & SYSCALL_SUBSTITUTED))

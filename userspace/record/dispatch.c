@@ -12,6 +12,7 @@
 #include <sys/ptrace.h>
 #include <sys/wait.h>
 
+#include "record/affinity.h"
 #include "record/calls.h"
 #include "record/checksum.h"
 #include "record/emit.h"
@@ -142,6 +143,7 @@ static int on_stop(struct recorder *r, const struct rec_event *ev)
 	const int event = ev->status >> 16, sig = WSTOPSIG(ev->status);
 	struct task *t = rtask__find(r, ev->tid);
 	enum task_state before;
+	uint64_t cont_ns; /* when it was stopped before, which is about when it was continued */
 
 	if (event == PTRACE_EVENT_EXEC) {
 		t = exec__rename(r, ev->tid);
@@ -151,8 +153,10 @@ static int on_stop(struct recorder *r, const struct rec_event *ev)
 	if (!t)
 		return -ENOMEM;
 	before = t->state;
+	cont_ns = t->stop_ns;
 	t->state = TASK_STOPPED;
 	t->stop_ns = ev->ns;
+	affinity__stopped(r, t, cont_ns);
 	if (before == TASK_RUNNING || before == TASK_NEW)
 		t->idle_ns = ev->ns;
 	if (event)
@@ -181,6 +185,7 @@ int dispatch_event(struct recorder *r, const struct rec_event *ev)
 		break;
 	case REV_TICK:
 		events__forward_signals(r);
+		affinity__tick(r, now_ns());
 		sched__tick(r, now_ns());
 		signals__tick(r, now_ns());
 		err = outside__tick(r, now_ns());

@@ -27,6 +27,7 @@
 /** The helper thread and what it shares with the recorder. */
 struct kicker {
 	pthread_t thread, main;
+	const struct home *home; /* of the recorder's thread */
 	int epoll, wake[2];
 	atomic_bool want;    /* the kicker wishes to be seen */
 	atomic_bool waiting; /* the recorder is, or is about to be, in waitpid */
@@ -61,6 +62,7 @@ static void *kicker_main(void *arg)
 	struct kicker *k = arg;
 	struct epoll_event ev;
 
+	home__leave(k->home);
 	while (!atomic_load(&k->stop)) {
 		int n = epoll_wait(k->epoll, &ev, 1, atomic_load(&k->tick_ms));
 
@@ -108,6 +110,7 @@ int events__start(struct recorder *r)
 		return -ENOMEM;
 	r->kicker = k;
 	k->main = pthread_self();
+	k->home = &r->home;
 	atomic_store(&k->tick_ms, TICK_IDLE_MS);
 	k->wake[0] = k->wake[1] = -1;
 	k->epoll = epoll_create1(EPOLL_CLOEXEC);

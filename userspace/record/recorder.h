@@ -16,6 +16,7 @@
 #include "record/record.h"
 #include "sys/sys.h"
 #include "trace/writer.h"
+#include "tracee/home.h"
 
 /** Where a tracee is, as far as its stops tell. */
 enum task_state {
@@ -81,6 +82,7 @@ struct task {
 	struct regs64 exit_regs;     /* at the last exit stop */
 	struct kevent watch;	     /* last KEV_WATCH of this thread; type 0: none */
 	struct pending_signal *held; /* signals held back to the next call */
+	struct home_seat seat;	     /* processors that it runs on */
 	struct regs64 before_sig;    /* registers when a signal came in */
 	siginfo_t info;		     /* the signal being delivered */
 	UT_hash_handle hh;
@@ -221,6 +223,7 @@ struct recorder {
 	struct wait_result *wq; /* stops not yet dispatched */
 	size_t wq_n, wq_at, wq_cap;
 	uint64_t next_tick_ns;
+	struct home home; /* processor of the recorder's thread and of insiders that stop often */
 	struct files *files;	 /* descriptors that lead to stdin, stdout, stderr */
 	uint8_t stream_of[3];	 /* the first stream that is the same file */
 	struct task *writing[3]; /* inside a call that writes to the stream; NULL: nobody */

@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "model/files.h"
+#include "record/affinity.h"
 #include "record/calls.h"
 #include "record/dispatch.h"
 #include "record/emit.h"
@@ -95,6 +96,11 @@ static void raise_file_limit(void)
 	setrlimit(RLIMIT_NOFILE, &rl);
 }
 
+static bool is_busy(const struct recorder *r)
+{
+	return affinity__busy(r) || outside__busy(r);
+}
+
 static int launch(struct recorder *r)
 {
 	const struct tracee_launch l = {
@@ -111,6 +117,8 @@ static int launch(struct recorder *r)
 		return err;
 	raise_file_limit();
 	err = tree__root(r, pid);
+	if (!err)
+		affinity__start(r, rtask__find(r, pid));
 	return err ? err : exec__stop(r, rtask__find(r, pid));
 }
 
@@ -180,6 +188,7 @@ static void free_all(struct recorder *r)
 	struct outsider *o;
 
 	events__stop(r);
+	home__close(&r->home);
 	HASH_ITER (hh, r->tasks, t, tmp) {
 		rtask__free(r, t);
 	}
@@ -229,7 +238,7 @@ int record__run(const struct record_opts *opts, struct record_result *ret)
 {
 	struct recorder r = {
 		.opts = opts,
-		.asks = { outside__holds, outside__busy, calls__exit },
+		.asks = { outside__holds, is_busy, calls__exit },
 	};
 	int err;
 

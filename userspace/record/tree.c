@@ -17,6 +17,7 @@
 #include <sys/wait.h>
 #include <asm/unistd.h>
 
+#include "record/affinity.h"
 #include "record/calls.h"
 #include "record/emit.h"
 #include "record/mapping.h"
@@ -97,6 +98,7 @@ static int inherit(struct recorder *r, struct task *t, struct task *c, uint64_t 
 	c->holds_writer = t->holds_writer;
 	c->clear_tid = child_clear_tid(t, flags);
 	c->space = t->space;
+	affinity__inherit(t, c);
 	if (!(flags & CLONE_VM)) {
 		c->space = ++r->next_space;
 		err = copy_aspace(r, t->space, c->space);

@@ -10,6 +10,7 @@
 #include "trace/queue.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -30,6 +31,8 @@ struct queue {
 	unsigned int nfree, nbuffers; /* buffers unused, buffers allocated */
 	bool stop, started;
 	pthread_t thread;
+	cpu_set_t cpus; /* where the queue's maker might run when it made it: the thread may, too */
+	bool cpus_known;
 	ZSTD_CCtx *cctx;
 	uint8_t *out; /* compressed bytes */
 	int err;      /* first error; written under the lock, read atomically */
@@ -45,6 +48,7 @@ struct queue *queue__new(void)
 	pthread_mutex_init(&q->lock, NULL);
 	pthread_cond_init(&q->work, NULL);
 	pthread_cond_init(&q->done, NULL);
+	q->cpus_known = !sched_getaffinity(0, sizeof(q->cpus), &q->cpus);
 	q->cctx = ZSTD_createCCtx();
 	q->out = malloc(QUEUE_BUFFER);
 	if (!q->cctx || !q->out) {
@@ -122,6 +126,8 @@ static void start(struct queue *q)
 	pthread_sigmask(SIG_SETMASK, &all, &before);
 	q->started = pthread_create(&q->thread, NULL, thread_main, q) == 0;
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	if (q->started && q->cpus_known) /* by now the recorder's own thread may be bound to one */
+		pthread_setaffinity_np(q->thread, sizeof(q->cpus), &q->cpus);
 }
 
 uint8_t *queue__buffer(struct queue *q)
