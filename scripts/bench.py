@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: MIT
 """scripts/bench.py [--rounds N] [--write] [PART...]: what recording costs, as ratios of one run.
 
-Parts: time (against native, strace and perf trace), outside (processes that are not recorded), snapshot, trace, memory.
+Parts: time (against native, strace and perf trace), replay (against its recording and native; what hashes cost),
+outside (processes that are not recorded), snapshot, trace, memory.
 Runs are interleaved (A B C A B C ...), figures are medians; of arithmetic the least
 CPU time of all processes together, which other work on the machine disturbs less. Returns 1 if a bound is broken, 2 for trouble. --write puts the
 tables into docs/BENCHMARKS.md. Environment: BPREC (default build/bprec). Needs root for the parts about observation.
@@ -25,7 +26,7 @@ import projects  # noqa: E402
 import tracefile  # noqa: E402
 
 MIB = 1 << 20
-DD_COUNT, COMPUTE, MAKE_FILES, SNAPSHOT_MIB = 20000, 4000, 20, 256
+DD_COUNT, COMPUTE, MAKE_FILES, SNAPSHOT_MIB = 20000, 8000, 20, 256
 LOOPS = {"getppid": ("getppid", "500000"), "pwrite to an unwatched file": ("pwrite", "@FILE", "300000"),
          "page faults": ("fault", "100000")}
 BOUNDS = {"getppid": ("ns", 50), "pwrite to an unwatched file": ("ns", 600), "page faults": ("%", 3)}
@@ -112,19 +113,24 @@ def workloads(b):
             "arithmetic (compute)": ([e2e.prog("loops"), "compute", str(COMPUTE)], "/", None)}
 
 
+def interleaved(b, name, ways, cwd, clean):
+    """Way -> its time: ways maps each to the function that gives its command. Of compute the least CPU time, else the median."""
+    times = {w: [] for w in ways}
+    for _ in range(b.rounds):
+        for w, command in ways.items():
+            if clean:
+                clean()
+            argv, before = command(), cpu_time()
+            seconds = run(argv, cwd=cwd)
+            times[w].append(cpu_time() - before if "compute" in name else seconds)
+    return {w: min(t) if "compute" in name else statistics.median(t) for w, t in times.items()}
+
+
 def bench_time(b):
     """Time against native, strace and perf trace."""
     rec, rows = recorders(b), []
     for name, (argv, cwd, clean) in workloads(b).items():
-        times = {r: [] for r in rec}
-        for _ in range(b.rounds):
-            for r, wrap in rec.items():
-                if clean:
-                    clean()
-                before = cpu_time()
-                seconds = run(wrap(argv), cwd=cwd)
-                times[r].append(cpu_time() - before if "compute" in name else seconds)
-        mid = {r: min(t) if "compute" in name else statistics.median(t) for r, t in times.items()}
+        mid = interleaved(b, name, {r: lambda w=w: w(argv) for r, w in rec.items()}, cwd, clean)
         ratio = mid["bprec"] / mid["strace -f -o FILE"]
         word = b.bound(f"{name}: time against strace -f -o FILE", ratio, 1.02)
         if "compute" in name:
@@ -137,6 +143,36 @@ def bench_time(b):
     start = statistics.median(run(rec["bprec"](["true"])) for _ in range(b.rounds))
     plain = statistics.median(run(["true"]) for _ in range(b.rounds))
     b.table("Start and end of a recording", ["program", "native", "bprec"], [["true", f"{plain:.3f} s", f"{start:.3f} s"]])
+
+
+def bench_replay(b):
+    """Replay against its recording and native, and what hashes cost the recording."""
+    rows, costs, trace = [], [], {c: os.path.join(b.top, "replay-" + c) for c in ("none", "sparse", "all")}
+
+    def record(argv, checksum):
+        shutil.rmtree(trace[checksum], ignore_errors=True)
+        return [e2e.BPREC, "record", "-q", f"--checksum={checksum}", "-o", trace[checksum], "--", *argv]
+
+    def replay(*options):
+        return [e2e.BPREC, "replay", "-q", *options, trace["sparse"]]
+    for name, (argv, cwd, clean) in workloads(b).items():
+        ways = {"native": lambda: argv, **{c: lambda c=c: record(argv, c) for c in trace},
+                "replay": replay, "unverified": lambda: replay("--no-verify")}
+        mid = interleaved(b, name, ways, cwd, clean)
+        word, by_record = "", mid["replay"] / mid["sparse"]
+        if "system calls" in name:
+            word = b.bound(f"{name}: replay against its recording", by_record, 1.0)
+        elif "compute" in name:
+            word = b.bound(f"{name}: replay against native", mid["replay"] / mid["native"], 1.05)
+        rows.append([name, f"{mid['native']:.2f} s", f"{mid['sparse']:.2f} s", f"{mid['replay']:.2f} s", f"{by_record:.2f}",
+                     f"{mid['replay'] / mid['native']:.2f}", f"{mid['unverified'] / mid['replay']:.2f}", word])
+        sparse, bytes_of = mid["sparse"] / mid["none"], {c: sum(counted(t, n)[1] for n in ("events", "pages")) for c, t in trace.items()}
+        costs.append([name, f"{sparse:.2f}", f"{mid['all'] / mid['none']:.2f}", *(f"{n / 1024:.0f} KiB" for n in bytes_of.values()),
+                      b.bound(f"{name}: recording with sparse hashes against none", sparse, 1.10)])
+    b.table("Replay", ["program", "native", "recording", "replay", "replay / recording", "replay / native", "--no-verify / replay",
+                       "bound"], rows)
+    b.table("Hashes of memory: time of the recording, as a multiple of --checksum=none, and bytes of the trace",
+            ["program", "sparse", "all", "trace, none", "trace, sparse", "trace, all", "bound"], costs)
 
 
 class UnderWay:
@@ -244,7 +280,7 @@ def bench_trace(b):
             rows)
 
 
-PARTS = {"time": bench_time, "outside": bench_outside, "snapshot": bench_snapshot, "trace": bench_trace}
+PARTS = {"time": bench_time, "replay": bench_replay, "outside": bench_outside, "snapshot": bench_snapshot, "trace": bench_trace}
 
 
 def write_document(b):
