@@ -103,6 +103,45 @@ void sched__interrupt(struct task *t, bool preempt)
 		t->interrupt_sent = true;
 }
 
+/** Writes down that a thread is inside a call: what it did before that comes before what others do now. False: its call isn't known
+ *  yet, it has to keep the token. */
+static bool mark_entered(struct recorder *r, struct task *t)
+{
+	struct ev_syscall_enter ev = { 0 };
+
+	if (t->entered)
+		return true;
+	if (!t->args_known) /* it was alone when it entered */
+		t->args_known = tracee__blocked_call(t->pid, t->tid, &t->nr, t->args) == 1;
+	if (!t->args_known)
+		return false;
+	ev.nr = t->nr;
+	for (int i = 0; i < 6; i++)
+		ev.args[i] = t->args[i];
+	emit(r, EV_SYSCALL_ENTER, t, &ev, sizeof(ev), NULL, 0);
+	t->entered = true;
+	return true;
+}
+
+/** One token is left of two. A thread that runs user code keeps it until it has stopped; one inside a call loses it. */
+static void merge_runners(struct recorder *r, struct share_group *a, struct share_group *b)
+{
+	struct task *keeps = a->runner, *loses = b->runner;
+
+	if (!keeps || (keeps->state != TASK_RUNNING && loses && loses->state == TASK_RUNNING)) {
+		keeps = b->runner;
+		loses = a->runner;
+	}
+	if (loses && loses->state == TASK_IN_CALL)
+		mark_entered(r, loses);
+	else if (loses)
+		sched__interrupt(loses, true);
+	if (keeps && loses)
+		sched__interrupt(keeps, true); /* others wait */
+	a->runner = keeps;
+	b->runner = NULL;
+}
+
 int sched__merge(struct recorder *r, struct share_group *a, struct share_group *b)
 {
 	struct task *t;
@@ -119,11 +158,7 @@ int sched__merge(struct recorder *r, struct share_group *a, struct share_group *
 	b->into = a;
 	a->target = true;
 	a->ntasks += b->ntasks;
-	if (!a->runner)
-		a->runner = b->runner;
-	else if (b->runner && b->runner->state == TASK_RUNNING)
-		sched__interrupt(b->runner, true);
-	b->runner = NULL;
+	merge_runners(r, a, b);
 	ev = (struct ev_group){ .from = b->id, .into = a->id };
 	return emit(r, EV_GROUP, NULL, &ev, sizeof(ev), NULL, 0);
 }
@@ -194,32 +229,15 @@ static void run(struct recorder *r, struct share_group *g, struct task *t)
 		recorder__fail(r, err, "recording");
 }
 
-/** The runner is inside a call that may wait: write down that it is, so that another can go on. */
-static void lend(struct recorder *r, struct share_group *g)
-{
-	struct task *t = g->runner;
-	struct ev_syscall_enter ev = { 0 };
-
-	if (!t->args_known) /* it was alone when it entered */
-		t->args_known = tracee__blocked_call(t->pid, t->tid, &t->nr, t->args) == 1;
-	ev.nr = t->nr;
-	if (!t->entered && t->args_known) {
-		for (int i = 0; i < 6; i++)
-			ev.args[i] = t->args[i];
-		emit(r, EV_SYSCALL_ENTER, t, &ev, sizeof(ev), NULL, 0);
-		t->entered = true;
-	}
-	g->runner = NULL;
-}
-
 static void run_group(struct recorder *r, struct share_group *g)
 {
 	struct task *t;
 
 	if (!g->ready_first)
 		return;
-	if (g->runner && g->runner->state == TASK_IN_CALL && g->runner->blocking)
-		lend(r, g);
+	if (g->runner && g->runner->state == TASK_IN_CALL && g->runner->blocking &&
+	    mark_entered(r, g->runner))
+		g->runner = NULL;
 	if (g->runner)
 		return;
 	for (t = g->ready_first; t; t = t->ready_next)
@@ -269,9 +287,12 @@ void sched__yield_token(struct recorder *r, struct task *t)
 
 bool sched__wait_to_exit(struct recorder *r, struct task *t)
 {
-	const struct task *other = sched__group(t)->runner;
+	struct task *other = sched__group(t)->runner;
 
-	if (!other || other == t || other->state != TASK_RUNNING)
+	if (!other || other == t)
+		return false;
+	if (other->state != TASK_RUNNING &&
+	    (other->state != TASK_IN_CALL || mark_entered(r, other)))
 		return false;
 	t->exit_waits = true;
 	sched__ready(r, t);
@@ -286,8 +307,9 @@ void sched__enter_call(struct recorder *r, struct task *t, bool may_wait)
 	t->entered = false;
 	if (sched__held(r, t)) {
 		if (g->runner == t && g->ntasks > 1)
-			lend(r, g); /* its user code ends here, before that of the next one */
-		else if (g->runner == t)
+			mark_entered(r,
+				     t); /* its user code ends here, before that of the next one */
+		if (g->runner == t)
 			g->runner = NULL;
 		enqueue(g, t);
 		run_group(r, g);
