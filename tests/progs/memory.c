@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 static sigjmp_buf back;
-static char *page;
+static char *volatile page; /* the handler reads it */
 static volatile int opened, bus;
 static volatile uintptr_t nowhere = 8; /* no page is there */
 
