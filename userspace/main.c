@@ -36,6 +36,7 @@
  *   record/procmem.[ch]     memory written through /proc/PID/mem
  *   record/order.[ch]       one order of output over all groups
  *   record/stored.[ch]      words the kernel stores for threads
+ *   record/stores.[ch]      insiders' calls that change what is mapped
  *   record/sched.[ch]       share groups, whose turn it is
  *   record/affinity.[ch]    processors, real and believed
  *   record/calls.[ch]       entry and exit of calls

@@ -13,9 +13,9 @@ NOBODY = 65534
 DONE = re.compile(rb"^bprec: replayed (\d+) events in (\d+) processes, (\d+) checks, no difference$", re.M)
 
 
-def record(argv, folder, cwd=None, env=None, stdin=b"", limit=120):
-    """Records; returns (stdout, stderr, status)."""
-    run = subprocess.run([BPREC, "record", "-q", "-o", folder, "--", *argv], cwd=cwd, env=env, input=stdin,
+def record(argv, folder, cwd=None, env=None, stdin=b"", limit=120, options=()):
+    """Records, with options of `bprec record`; returns (stdout, stderr, status)."""
+    run = subprocess.run([BPREC, "record", "-q", *options, "-o", folder, "--", *argv], cwd=cwd, env=env, input=stdin,
                          capture_output=True, timeout=limit, preexec_fn=e2e.die_with_parent)
     if run.returncode == 125:
         raise Failed(f"recording {argv}: {run.stderr.decode(errors='replace')}")

@@ -19,6 +19,7 @@ ROOT = os.path.dirname(os.path.dirname(HERE))
 LIMIT = 300  # seconds for one run of a test
 
 WRITES, STOPS, OBJECTS = (f"tests/e2e/test-sound-{x}.py" for x in ("writes", "stops", "objects"))
+MEMORY = "tests/e2e/test-replay-memory.py"
 MORE, OBJECT_UNIT, OUTCOME_UNIT = "tests/e2e/test-sound-mutants.py", "tests/unit/test_record_object.c", "tests/unit/test_check_outcome.c"
 
 # rule, patch (rule-NN-*.patch), test, part of its case's name, pattern of what the case must say
@@ -36,6 +37,8 @@ TABLE = [
     (3, "calls-never-touch", STOPS, "blocked in a read", "too good, the call touches the page"),
     (4, "copied-is-own", MORE, "copied while the write is in flight", "too good"),
     (5, "insider-writes-ignored", OBJECTS, "rule 5: writes by insiders to a mapped file, tmpfs", "is no object-write event|expected clean: verdict divergent"),
+    (5, "before-its-event", MEMORY, "the pages of a write follow", "calls at .* pages at"),
+    (6, "code-after-outputs", MEMORY, "shared: read-into", "replay of"),
     (6, "no-scratch", MORE, "comes in pieces", "while the call that brings it was still waiting"),
     (6, "exit-not-waited", STOPS, "outputs of a blocked call", "while the other thread ran"),
     (6, "group-not-held", MORE, "outputs too long", "others ran during"),

@@ -24,9 +24,11 @@
 #include "record/outputs.h"
 #include "record/outside.h"
 #include "record/sched.h"
+#include "record/procmem.h"
 #include "record/scratch.h"
 #include "record/signals.h"
 #include "record/special.h"
+#include "record/stores.h"
 #include "tracee/tracee.h"
 
 #define ERESTARTNOINTR 513 /* linux/errno.h, kernel only: the call starts over, handler or not */
@@ -150,6 +152,8 @@ static int look(struct recorder *r, struct task *t)
 		return err;
 	in = outputs__invocation(t, 0);
 	may_wait = c && !t->subst_set && sys__may_block(&in);
+	t->stores = !t->subst_set && !sched__alone(t) && stores__holds(r, t);
+	may_wait = may_wait && !t->stores;
 	if (may_wait && !t->plan) /* a restarted call still has its own */
 		err = scratch__set_up(r, t, &regs, &may_wait);
 	if (err)
@@ -163,7 +167,7 @@ int calls__entry(struct recorder *r, struct task *t, bool plain)
 {
 	t->idle_ns = t->stop_ns;
 	t->subst_set = t->skip_late = false;
-	t->args_known = false;
+	t->args_known = t->stores = false;
 	if (!plain || t->held || t->interrupt_sent || !sched__alone(t))
 		return look(r, t);
 	drop_plan(t);
@@ -269,6 +273,10 @@ int calls__exit(struct recorder *r, struct task *t)
 	affinity__exit(r, t, ret);
 	if (!err)
 		err = outputs__write(r, t, ret, flags);
+	if (!err && !flags)
+		err = procmem__exit(r, t, ret);
+	if (!err && !(flags & SYSCALL_SUBSTITUTED))
+		err = stores__written(r, t, ret);
 	if (!err && !(flags & SYSCALL_SUBSTITUTED))
 		err = consequences(r, t, c, ret, &regs);
 	if (order__end(r, t))

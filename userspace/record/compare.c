@@ -121,6 +121,8 @@ int compare__change(struct recorder *r, struct object *o, uint64_t first, uint64
 	compare__widen(r, o, &first, &n);
 	if (readable)
 		err = object__each_saved(o, first, n, compare_part, r, &l);
+	if (l.diffs.n)
+		insiders__note_entries(r, o, first, n);
 	ev->saved_ns = readable ? now_ns() : 0;
 	ev->flags |= readable ? CHANGE_SAVED : 0;
 	ev->new_size = l.size;
@@ -155,6 +157,7 @@ int compare__insider(struct recorder *r, struct object *o, const struct kevent *
 		return 0;
 	}
 	err = object__each_saved(o, first, n, compare_part, r, &l);
+	insiders__note_entries(r, o, first, n);
 	if (!err)
 		err = write_all_pages(r, o, PAGES_INSIDER, &l);
 	ev.pages_event = l.first_event;
@@ -267,6 +270,8 @@ static size_t write_cluster(struct recorder *r, struct object *o, struct looked 
 		if (attribute(r, o, l->diffs.v[to].index, insider_stores, &next) != outside ||
 		    (outside && !same_origin(&ev, &next)))
 			break;
+	if (outside)
+		insiders__note_entries(r, o, l->diffs.v[i].index, to - i);
 	l->first_event = ~0ull;
 	*err = write_pages(r, o, outside ? PAGES_CHANGED : PAGES_COMPARED, l, i, to);
 	if (*err || !outside)

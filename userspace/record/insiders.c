@@ -180,6 +180,27 @@ uint64_t insiders__mapped_pages(struct recorder *r, const struct object *o, uint
 	return l.hi - l.lo;
 }
 
+static bool is_in_call(const struct task *t)
+{
+	if (t->state == TASK_STOPPED)
+		return t->stop == STOP_ENTRY || t->exit_waits;
+	return t->state == TASK_IN_CALL;
+}
+
+void insiders__note_space(struct recorder *r, uint32_t space)
+{
+	for (struct task *t = r->tasks; t; t = t->hh.next)
+		if (t->space == space && t->known && is_in_call(t))
+			sched__note_entry(r, t);
+}
+
+void insiders__note_entries(struct recorder *r, const struct object *o, uint64_t first, uint64_t n)
+{
+	for (struct task *t = r->tasks; t; t = t->hh.next)
+		if (t->known && is_in_call(t) && insiders__maps(r, t, o->id, first, n))
+			sched__note_entry(r, t);
+}
+
 static int is_store(void *ctx, const struct model_space *s, const struct model_vma *v)
 {
 	(void)ctx;

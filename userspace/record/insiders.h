@@ -20,6 +20,11 @@ bool insiders__maps(struct recorder *r, const struct task *t, uint32_t object, u
 /** How many of pages [first, first + n) are mapped by anybody (first of them: *ret_first); 0: none. */
 uint64_t insiders__mapped_pages(struct recorder *r, const struct object *o, uint64_t first,
 				uint64_t n, uint64_t *ret_first);
+/** Pages [first, first + n) of the object are about to be written into the trace: threads that map some, and are inside calls
+ *  that it doesn't tell of yet, are noted there first, so that a replay has run their code up to the call. */
+void insiders__note_entries(struct recorder *r, const struct object *o, uint64_t first, uint64_t n);
+/** The same for all threads of an address space. */
+void insiders__note_space(struct recorder *r, uint32_t space);
 /** True if an insider can store into the object through a shared mapping. */
 bool insiders__can_store(struct recorder *r, const struct object *o);
 /** State of one thread with regard to [lo, hi) of its memory; *ret_idle: since when it can't have touched it (~0: it may). */

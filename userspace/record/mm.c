@@ -16,6 +16,7 @@
 #include "record/mapping.h"
 #include "record/outside.h"
 #include "record/patch.h"
+#include "record/stores.h"
 
 #define ROUND(n) (((n) + BPREC_PAGE_SIZE - 1) & ~(uint64_t)(BPREC_PAGE_SIZE - 1))
 
@@ -36,11 +37,13 @@ bool mm__entry(struct recorder *r, struct task *t, int64_t *ret)
 			outside__before_unmap(r, t, t->args[4], ROUND(t->args[2]), false);
 		return false;
 	case __NR_shmat:
+		stores__before_map(r, t);
 		if (t->args[2] &
 		    SHM_REMAP) /* its size isn't known: all that lies above is looked at */
 			outside__before_unmap(r, t, t->args[1], 1ull << 46, false);
 		return false;
 	case __NR_mmap:
+		stores__before_map(r, t);
 		if (t->args[3] & MAP_FIXED)
 			outside__before_unmap(r, t, t->args[0], ROUND(t->args[1]), false);
 		return false;

@@ -15,7 +15,6 @@
 
 #include "model/regs.h"
 #include "record/emit.h"
-#include "record/procmem.h"
 #include "tracee/tracee.h"
 
 #define MAX_RANGES 8192 /* a recvmmsg of 1,024 messages has some for each */
@@ -166,8 +165,6 @@ int outputs__write(struct recorder *r, struct task *t, int64_t ret, uint32_t fla
 	o.n = 0;
 	if (!(flags & (SYSCALL_SUBSTITUTED | SYSCALL_NO_RETURN)))
 		err = find(r, t, ret, &o);
-	if (!err && !flags)
-		err = procmem__exit(r, t, ret);
 	if (err)
 		return err;
 	if (t->plan)

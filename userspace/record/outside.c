@@ -23,6 +23,7 @@
 #include "record/insiders.h"
 #include "record/object.h"
 #include "record/sched.h"
+#include "record/stores.h"
 #include "record/who.h"
 #include "space/space.h"
 
@@ -98,16 +99,6 @@ static int on_end(struct recorder *r, const struct kevent *ke)
 	return 0;
 }
 
-/** The insider's own calls on objects that are mapped (DESIGN 12, rule 5). */
-static int on_insider_call(struct recorder *r, const struct kevent *ke)
-{
-	struct object *o = object__by_kevent(r, ke);
-
-	if (!o || ke->type == KEV_BEGIN)
-		return 0;
-	return compare__insider(r, o, ke);
-}
-
 static int on_watch(struct recorder *r, const struct kevent *ke)
 {
 	struct task *t = rtask__find(r, ke->tid);
@@ -165,6 +156,7 @@ static int on_remote(struct recorder *r, const struct kevent *ke)
 	ci.state =
 		insiders__state(t, at, whole ? ~0ull : at + n * BPREC_PAGE_SIZE, &ci.idle_from_ns);
 	if (save) {
+		insiders__note_space(r, t->space);
 		ev.pages_event = writer__events(r->w);
 		err = save_remote(r, t, at, n);
 	}
@@ -195,7 +187,7 @@ int outside__event(struct recorder *r, const struct kevent *ke)
 	case KEV_BEGIN:
 	case KEV_END:
 		if (ke->flags & KEVF_INSIDER)
-			return on_insider_call(r, ke);
+			return stores__event(r, ke);
 		if (ke->type == KEV_END)
 			return on_end(r, ke);
 		return new_change(r, ke) ? 0 : -ENOMEM;

@@ -51,8 +51,10 @@ struct task {
 	bool preempt;	     /* ... because its slice is over */
 	bool blocking;	     /* TASK_IN_CALL: the token may go to another */
 	bool entered;	     /* an EV_SYSCALL_ENTER was written for the current call */
-	bool exit_waits;     /* at an exit stop that is treated when it gets the token */
-	bool queued;	     /* in its group's ready queue */
+	bool stores; /* its current call may change what others map: it keeps the token (stores.c) */
+	bool lent;   /* others had the token while its current call was under way */
+	bool exit_waits;   /* at an exit stop that is treated when it gets the token */
+	bool queued;	   /* in its group's ready queue */
 	bool holds_writer; /* has, or may have inherited, a writable descriptor of a mapped object */
 	bool step_to_handler; /* single-stepped with a signal, the next stop is the handler's first instruction */
 	bool args_known; /* nr, args are those of the current call */
@@ -79,7 +81,9 @@ struct task {
 	struct sys_scratch *plan; /* redirection of the current call, NULL: none */
 	uint8_t *moved;		  /* bytes that the current call moves past its memory (moved.c) */
 	size_t moved_len;
-	struct regs64 exit_regs;     /* at the last exit stop */
+	struct regs64 exit_regs; /* at the last exit stop */
+	struct kevent *stored;	 /* what its current call did to objects (stores.c); malloced */
+	size_t nstored;
 	struct kevent watch;	     /* last KEV_WATCH of this thread; type 0: none */
 	struct pending_signal *held; /* signals held back to the next call */
 	struct home_seat seat;	     /* processors that it runs on */

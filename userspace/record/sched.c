@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/ptrace.h>
 #include <utlist.h>
 
@@ -103,9 +104,7 @@ void sched__interrupt(struct task *t, bool preempt)
 		t->interrupt_sent = true;
 }
 
-/** Writes down that a thread is inside a call: what it did before that comes before what others do now. False: its call isn't known
- *  yet, it has to keep the token. */
-static bool mark_entered(struct recorder *r, struct task *t)
+bool sched__note_entry(struct recorder *r, struct task *t)
 {
 	struct ev_syscall_enter ev = { 0 };
 
@@ -116,10 +115,18 @@ static bool mark_entered(struct recorder *r, struct task *t)
 	if (!t->args_known)
 		return false;
 	ev.nr = t->nr;
-	for (int i = 0; i < 6; i++)
-		ev.args[i] = t->args[i];
+	memcpy(ev.args, t->args, sizeof(ev.args));
 	emit(r, EV_SYSCALL_ENTER, t, &ev, sizeof(ev), NULL, 0);
 	t->entered = true;
+	return true;
+}
+
+/** Another goes on while the thread is inside its call. False: not yet. */
+static bool take_token(struct recorder *r, struct task *t)
+{
+	if (!sched__note_entry(r, t))
+		return false;
+	t->lent = true;
 	return true;
 }
 
@@ -133,7 +140,7 @@ static void merge_runners(struct recorder *r, struct share_group *a, struct shar
 		loses = a->runner;
 	}
 	if (loses && loses->state == TASK_IN_CALL)
-		mark_entered(r, loses);
+		take_token(r, loses);
 	else if (loses)
 		sched__interrupt(loses, true);
 	if (keeps && loses)
@@ -195,6 +202,7 @@ void sched__continue(struct recorder *r, struct task *t, int request)
 	if (to_call) {
 		t->state = TASK_IN_CALL;
 		t->entry_ns = now_ns();
+		t->lent = false;
 		order__begin(r, t);
 	} else {
 		t->state = TASK_RUNNING;
@@ -236,7 +244,7 @@ static void run_group(struct recorder *r, struct share_group *g)
 	if (!g->ready_first)
 		return;
 	if (g->runner && g->runner->state == TASK_IN_CALL && g->runner->blocking &&
-	    mark_entered(r, g->runner))
+	    take_token(r, g->runner))
 		g->runner = NULL;
 	if (g->runner)
 		return;
@@ -285,6 +293,12 @@ void sched__yield_token(struct recorder *r, struct task *t)
 	run_group(r, g);
 }
 
+/** Is another thread of the group in user code? */
+static bool runs_another(const struct share_group *g, const struct task *t)
+{
+	return g->runner && g->runner != t && g->runner->state == TASK_RUNNING;
+}
+
 bool sched__wait_to_exit(struct recorder *r, struct task *t)
 {
 	struct task *other = sched__group(t)->runner;
@@ -292,7 +306,7 @@ bool sched__wait_to_exit(struct recorder *r, struct task *t)
 	if (!other || other == t)
 		return false;
 	if (other->state != TASK_RUNNING &&
-	    (other->state != TASK_IN_CALL || mark_entered(r, other)))
+	    (other->state != TASK_IN_CALL || sched__note_entry(r, other)))
 		return false;
 	t->exit_waits = true;
 	sched__ready(r, t);
@@ -305,10 +319,10 @@ void sched__enter_call(struct recorder *r, struct task *t, bool may_wait)
 
 	t->blocking = may_wait;
 	t->entered = false;
-	if (sched__held(r, t)) {
+	if (sched__held(r, t) || (t->stores && runs_another(g, t))) {
 		if (g->runner == t && g->ntasks > 1)
-			mark_entered(r,
-				     t); /* its user code ends here, before that of the next one */
+			sched__note_entry(
+				r, t); /* its user code ends here, before that of the next one */
 		if (g->runner == t)
 			g->runner = NULL;
 		enqueue(g, t);
@@ -329,7 +343,8 @@ void sched__tick(struct recorder *r, uint64_t now)
 			continue;
 		if (t->state == TASK_RUNNING && now - t->slice_ns > SCHED_SLICE_NS) {
 			sched__interrupt(t, true);
-		} else if (t->state == TASK_IN_CALL && now - t->entry_ns > SCHED_CALL_NS) {
+		} else if (t->state == TASK_IN_CALL &&
+			   now - t->entry_ns > (t->stores ? SCHED_STORE_NS : SCHED_CALL_NS)) {
 			t->blocking = true;
 			run_group(r, g);
 		}
@@ -346,5 +361,7 @@ bool sched__waiting(const struct recorder *r)
 
 bool sched__held(struct recorder *r, struct task *t)
 {
+	if (t->step_to_handler)
+		return false; /* a signal's place isn't in the trace until its handler is reached */
 	return (t->stream && order__holds(r, t)) || (r->changes && r->asks.holds(r, t));
 }

@@ -10,6 +10,8 @@
 #define SCHED_SLICE_NS 5000000ull
 /** How long a call that is not known to wait may keep the token from others that are ready. */
 #define SCHED_CALL_NS 20000000ull
+/** ... one that changes what others map: it waits for a disk at most, or for a file system that a program serves. */
+#define SCHED_STORE_NS 1000000000ull
 
 /** The group a thread is in now, merges followed. */
 struct share_group *sched__group(struct task *t);
@@ -31,6 +33,9 @@ void sched__ready(struct recorder *r, struct task *t);
 bool sched__wait_to_exit(struct recorder *r, struct task *t);
 /** The thread enters a call; *may_wait: it may lend its token. */
 void sched__enter_call(struct recorder *r, struct task *t, bool may_wait);
+/** Writes down, once, that the thread is in its current call (EV_SYSCALL_ENTER): what it did before that comes before what
+ *  others do now. False: its call isn't known yet, it has to keep the token. */
+bool sched__note_entry(struct recorder *r, struct task *t);
 /** The thread stops for long (group stop): others may run. */
 void sched__yield_token(struct recorder *r, struct task *t);
 /** Asks a thread that runs user code to stop (PTRACE_INTERRUPT); others are left alone (DESIGN 12, rule 3).

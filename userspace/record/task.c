@@ -11,6 +11,7 @@
 #include "record/recorder.h"
 #include "record/sched.h"
 #include "record/signals.h"
+#include "record/stores.h"
 #include "util/err.h"
 
 struct task *rtask__find(struct recorder *r, pid_t tid)
@@ -39,6 +40,7 @@ void rtask__free(struct recorder *r, struct task *t)
 	sched__leave(r, t);
 	order__end(r, t);
 	signals__drop(t);
+	stores__drop(t);
 	HASH_DEL(r->tasks, t);
 	r->ntasks--;
 	free(t->plan);

@@ -25,6 +25,7 @@
 #include "record/outside.h"
 #include "record/sched.h"
 #include "record/stored.h"
+#include "record/stores.h"
 #include "tracee/tracee.h"
 
 /** How long a child waits for its parent's event before it is taken for an orphan. */
@@ -302,7 +303,9 @@ int tree__gone(struct recorder *r, pid_t tid, int status)
 	ev.kind = WIFEXITED(status) ? END_EXITED : END_SIGNALED;
 	ev.code = WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status);
 	ev.clear_child_tid = stored__cleared(r, t) ? t->clear_tid : 0;
-	err = stored__robust(r, t);
+	err = stores__gone(r, t);
+	if (!err)
+		err = stored__robust(r, t);
 	if (!err && t->known)
 		err = emit(r, EV_EXIT, t, &ev, sizeof(ev), NULL, 0);
 	rtask__free(r, t);

@@ -109,9 +109,13 @@ static int on_pages(struct replay *rp, const struct ev_pages *ev)
 
 int robject__event(struct replay *rp, const struct event_header *ev)
 {
-	const void *body = ev + 1;
+	const struct ev_pages *pages = (const void *)(ev + 1);
 
-	return ev->type == EV_OBJECT ? on_object(rp, body) : on_pages(rp, body);
+	if (ev->type == EV_OBJECT)
+		return on_object(rp, (const void *)(ev + 1));
+	if (pages->why == PAGES_COMPARED)
+		return 0; /* what insiders have stored: their code does it here, too */
+	return on_pages(rp, pages);
 }
 
 void robject__free_all(struct replay *rp)

@@ -1,0 +1,48 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+# timeout 400
+"""Memory in a replay is what it was, after each call: mappings of all kinds, what insiders share and change by stores and by
+system calls. The hashes of all pages are compared at each event (--checksum=all)."""
+import os
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+import e2e  # noqa: E402
+from e2e import Failed, Report, prog, tempdir  # noqa: E402
+from replay import record, same  # noqa: E402
+from tracefile import Trace  # noqa: E402
+
+MAPPINGS = ["anonymous-moves", "shared-moves", "truncated-memfd", "truncated-file", "advice", "protection", "growing", "generated"]
+SHARERS = ["own-write", "watched-write", "spin-turns", "store-race", "futex-turns", "map-later", "pass-fd", "sysv", "read-into",
+           "other-memory"]
+PWRITE, PAGES_INSIDER = 18, 4
+
+
+def scenario(program, name, rounds=1):
+    for _ in range(rounds):
+        same([prog(program), name], options=("--checksum=all",))
+
+
+def order_of_write():
+    """The pages that an insider's call changed come right after the event of the call."""
+    folder = tempdir() + "/trace"
+    record([prog("sharers"), "own-write"], folder)
+    events = Trace(folder).events
+    calls = [i for i, e in enumerate(events) if e.type == "syscall" and e.syscall()[0] == PWRITE]
+    pages = [i for i, e in enumerate(events) if e.type == "pages" and e.unpack("II")[1] == PAGES_INSIDER]
+    if len(calls) != 50 or not set(c + 1 for c in calls[1:]) <= set(pages):  # the first one writes what is there
+        raise Failed(f"calls at {calls}, pages at {pages}")
+
+
+def main():
+    e2e.need_root()
+    r = Report()
+    r.case("the pages of a write follow its event", order_of_write)
+    for name in MAPPINGS:
+        r.case(f"one process: {name}", scenario, "mappings", name)
+    for name in SHARERS:
+        r.case(f"shared: {name}", scenario, "sharers", name, 2)
+    r.exit()
+
+
+main()
