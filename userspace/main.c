@@ -192,6 +192,10 @@
  *   replay/replay.h         runs a trace again: the engine's interface
  *   replay/state.h          inside of it
  *   replay/engine.c         the events of a trace, one after the other
+ *   replay/window.c         the events that come next
+ *   replay/ahead.c          share groups run at the same time
+ *   replay/scope.c          what one process needs of the others
+ *   replay/place.c          processors of the stubs, and waiting for one
  *   replay/stub.c           processes in which recorded user code runs, and calls made in them
  *   replay/task.c           recorded threads: clone, exec, exit
  *   replay/run.c            to the next stop, and what kind of stop it is

@@ -21,12 +21,14 @@
 #include "sym/stack.h"
 #include "util/err.h"
 
-enum { OPT_QUIET, OPT_NO_VERIFY, OPT_STATS, OPT_UNTIL, OPT_CORE, OPT_TRACE };
+enum { OPT_QUIET, OPT_NO_VERIFY, OPT_STATS, OPT_PROCESS, OPT_UNTIL, OPT_CORE, OPT_TRACE };
 
 static const struct cmd_option options[] = {
 	[OPT_QUIET] = { "quiet", 'q', NULL, "print nothing of the program's output" },
 	[OPT_NO_VERIFY] = { "no-verify", 0, NULL, "don't compare registers and memory" },
 	[OPT_STATS] = { "stats", 0, NULL, "print counts and times" },
+	[OPT_PROCESS] = { "process", 0, "PID",
+			  "run only the share group of this process, and what it comes from" },
 	[OPT_UNTIL] = { "until", 0, "EVENT", "stop after this event" },
 	[OPT_CORE] = { "core", 0, "FILE",
 		       "at --until or a difference, write a core file of the process" },
@@ -72,11 +74,21 @@ static void print_event(void *ctx, const struct event_header *ev, uint64_t no)
 	fflush(stderr);
 }
 
+/** A number from 1 to max; 0: it is none. */
+static uint64_t number(const char *text, uint64_t max)
+{
+	char *end;
+	unsigned long long n;
+
+	errno = 0;
+	n = strtoull(text, &end, 10);
+	return *text < '0' || *text > '9' || *end || errno || n > max ? 0 : n;
+}
+
 static int parse(int argc, char **argv, struct wish *w)
 {
 	struct cmd_parse p = { .argc = argc, .argv = argv, .at = 1 };
 	const struct cmd_option *o;
-	char *end;
 	int err;
 
 	while ((o = cmd__next(&cmd_replay, &p, &err))) {
@@ -96,9 +108,16 @@ static int parse(int argc, char **argv, struct wish *w)
 		case OPT_CORE:
 			w->core = p.value;
 			break;
+		case OPT_PROCESS:
+			w->o.only = (uint32_t)number(p.value, INT32_MAX);
+			if (!w->o.only)
+				return cmd__usage_error(&cmd_replay,
+							"--process wants a process id, not '%s'",
+							p.value);
+			break;
 		default:
-			w->o.until = strtoull(p.value, &end, 10);
-			if (!*p.value || *end || !w->o.until)
+			w->o.until = number(p.value, UINT64_MAX);
+			if (!w->o.until)
 				return cmd__usage_error(
 					&cmd_replay,
 					"--until wants the number of an event (from 1), not '%s'",
@@ -245,8 +264,10 @@ static void print_end(const struct wish *w, const struct replay_stats *st, const
 		: reader__complete(r) ? ""
 				      : "; the trace ends here: its recording was cut short");
 	if (w->stats)
-		fprintf(stderr, "bprec: %.3f s, %" PRIu64 " stops, %" PRIu64 " preemption points\n",
-			took, st->stops, st->preemptions);
+		fprintf(stderr,
+			"bprec: %.3f s, %" PRIu64 " stops, %" PRIu64
+			" preemption points, ran ahead %" PRIu64 " times\n",
+			took, st->stops, st->preemptions, st->ahead);
 }
 
 static int exit_code(const struct replay_stats *st)

@@ -2,9 +2,10 @@
 /*
  * engine.c: the events of a trace, one after the other.
  *
- * The order of the trace is the order of the replay. A thread runs user code only when the event comes that ended that piece
- * of user code in the recording (a call, a fault, a preemption point); every other event happens while it stands. So what
- * threads of a share group do to their memory happens in the recorded order.
+ * The order of the trace is the order of the replay. A thread runs user code for the event that ended that piece of user
+ * code in the recording (a call, a fault, a preemption point); every other event happens while it stands. So what threads of
+ * a share group do to their memory happens in the recorded order. Threads of other groups may have run up to their own next
+ * event by then (ahead.c): what they met there is looked at when its turn comes.
  */
 #include <errno.h>
 #include <stdarg.h>
@@ -155,6 +156,8 @@ static int play(struct replay *rp, const struct event_header *ev)
 	case EV_EXEC:
 		return rtask__exec(rp, ev);
 	case EV_END:
+		if (rp->opts.only)
+			return 0;
 		rp->st.ended = true;
 		rp->st.end_kind = end->kind;
 		rp->st.end_code = end->code;
@@ -168,37 +171,65 @@ static int play(struct replay *rp, const struct event_header *ev)
 
 static int step(struct replay *rp, const struct event_header *ev)
 {
-	int err;
+	const bool plays = scope__plays(rp, ev, rp->no);
+	int err = 0;
 
 	rp->type = ev->type;
 	rp->tid = ev->tid;
-	rp->last[rp->nlast % REPLAY_LAST].no = rp->no;
-	rp->last[rp->nlast % REPLAY_LAST].type = ev->type;
-	rp->last[rp->nlast++ % REPLAY_LAST].tid = ev->tid;
-	if (rp->opts.event)
-		rp->opts.event(rp->opts.ctx, ev, rp->no);
-	err = play(rp, ev);
+	if (plays) {
+		rp->last[rp->nlast % REPLAY_LAST].no = rp->no;
+		rp->last[rp->nlast % REPLAY_LAST].type = ev->type;
+		rp->last[rp->nlast++ % REPLAY_LAST].tid = ev->tid;
+		if (rp->opts.event)
+			rp->opts.event(rp->opts.ctx, ev, rp->no);
+		err = play(rp, ev);
+	}
 	if (err)
 		return err;
-	rp->st.events++;
+	rp->st.events += plays;
 	if (model__apply(rp->m, ev, rp->no))
 		return err__set(-EBADMSG, "%s", model__error(rp->m));
+	ahead__played(rp, ev, rp->no);
+	return 0;
+}
+
+/** The next event. 1: it was replayed, 0: there is none, or negative. */
+static int next(struct replay *rp)
+{
+	int err = window__fill(rp, 1);
+
+	if (!err)
+		err = ahead__run(rp);
+	if (err)
+		return err;
+	if (!rp->window.n) {
+		const char *why = rp->window.text;
+
+		return rp->window.error ? err__set(rp->window.error, "%s", why ? why : "no memory")
+					: 0;
+	}
+	rp->no = rp->window.first;
+	err = step(rp, window__at(rp, rp->no));
+	if (err)
+		return err;
+	window__pop(rp);
+	if (!scope__over(rp->scope, rp->no))
+		return 1;
+	rp->st.ended = true;
 	return 0;
 }
 
 int replay__run(struct replay *rp)
 {
-	const struct event_header *ev;
-	int got, err = 0;
+	int got;
 
-	while (!err && (got = reader__next(rp->rd, &ev, &rp->no)) == 1) {
-		err = step(rp, ev);
-		if (rp->opts.until && rp->no >= rp->opts.until)
-			return err;
-	}
-	if (err)
-		return err;
-	return got < 0 ? err__set(got, "%s", reader__error(rp->rd)) : 0;
+	rp->until = rp->opts.until;
+	place__clock(rp, true);
+	do {
+		got = next(rp);
+	} while (got == 1 && (!rp->until || rp->no < rp->until));
+	place__clock(rp, false);
+	return got < 0 ? got : 0;
 }
 
 int replay__open(struct replay **ret, struct reader *reader, const struct replay_opts *opts)
@@ -211,7 +242,13 @@ int replay__open(struct replay **ret, struct reader *reader, const struct replay
 	rp->opts = *opts;
 	rp->rd = reader;
 	rp->m = model__new();
-	err = rp->m ? stub__first(rp) : err__set(-ENOMEM, "no memory");
+	err = rp->m ? 0 : err__set(-ENOMEM, "no memory");
+	if (!err && opts->only)
+		err = scope__open(&rp->scope, reader, opts->only);
+	if (!err) {
+		place__open(rp);
+		err = stub__first(rp);
+	}
 	if (err) {
 		replay__free(rp);
 		return err;
@@ -227,6 +264,9 @@ void replay__free(struct replay *rp)
 	rtask__free_all(rp);
 	stub__kill(rp->empty);
 	robject__free_all(rp);
+	place__close(rp);
+	scope__free(rp->scope);
+	window__clear(rp);
 	model__free(rp->m);
 	free(rp);
 }

@@ -65,7 +65,7 @@ int output__call(struct replay *rp, struct rtask *t, const struct ev_syscall *c)
 {
 	int stream;
 
-	if (c->ret <= 0 || !rp->opts.output)
+	if (c->ret <= 0 || !rp->opts.output || !scope__shows(rp, t))
 		return 0;
 	switch (c->nr) {
 	case __NR_write:
@@ -90,7 +90,7 @@ int output__moved(struct replay *rp, struct rtask *t, const struct ev_output *o)
 {
 	const int stream = descriptors__stream(t->fds, (int)o->fd);
 
-	if (stream < 1 || !rp->opts.output)
+	if (stream < 1 || !rp->opts.output || !scope__shows(rp, t))
 		return 0;
 	return rp->opts.output(rp->opts.ctx, stream, o + 1, o->len);
 }

@@ -83,9 +83,10 @@ static int go(struct replay *rp, struct rtask *t, int how)
 			return err;
 		if (ptrace(how, t->real, 0, 0))
 			return replay__fail(rp, -errno, "continuing: %s", strerror(errno));
-		while (waitpid(t->real, &status, __WALL) < 0)
-			if (errno != EINTR)
-				return replay__fail(rp, -errno, "waiting: %s", strerror(errno));
+		place__resumed(rp, t);
+		err = place__wait(rp, t, &status);
+		if (err)
+			return err;
 		err = run__judge(rp, t, status);
 	} while (err == 1);
 	return err;

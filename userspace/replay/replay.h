@@ -26,7 +26,9 @@ struct replay;
 struct replay_opts {
 	bool no_verify; /* compare nothing */
 	uint64_t until; /* stop after this event; 0: run to the end */
-	uint32_t only;	/* process whose share group alone is run; 0: all */
+	/** Process whose share group alone is run, with what its first memory comes from: its parents up to the fork. Only
+	 *  what the group wrote is put out, and the end is that process's. 0: all. */
+	uint32_t only;
 	/** Takes what the program wrote to its stdout (stream 1) or stderr (2). Nonzero ends the replay and is returned. */
 	int (*output)(void *ctx, int stream, const void *buf, size_t len);
 	/** Sees each event before it is replayed. */
@@ -41,12 +43,16 @@ struct replay_stats {
 	uint64_t checks;      /* comparisons of calls, registers and pages that were made */
 	uint64_t stops;	      /* of the stub processes */
 	uint64_t preemptions; /* places between two calls that were found again */
-	bool ended;	      /* the command's end was reached */
-	uint32_t end_kind;    /* enum end_kind */
+	uint64_t
+		ahead; /* times a thread was let run before it was its event's turn, beside other share groups */
+	bool ended;	   /* the command's end was reached */
+	uint32_t end_kind; /* enum end_kind */
 	int32_t end_code;
 };
 
-/** Begins. The reader is at its first event and stays the caller's. 0 or negative with err__set. */
+/** Begins. The reader is at its first event and stays the caller's. The calling thread stays on one processor until
+ *  replay__free; a real-time signal (SIGRTMIN + 6) interrupts it while it waits. 0, -ESRCH (opts.only isn't in the trace) or
+ *  negative, with err__set. */
 int replay__open(struct replay **ret, struct reader *reader, const struct replay_opts *opts);
 /** Runs to the end, to opts.until, or to the first difference. 0, -REPLAY_E_DIFFERS or -REPLAY_E_CANT or -errno with
  *  err__set: one line that names event, thread, what was expected and what was found. */

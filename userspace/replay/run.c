@@ -80,7 +80,7 @@ int run__judge(struct replay *rp, struct rtask *t, int status)
 	return 0;
 }
 
-static int resume(struct replay *rp, struct rtask *t)
+int run__resume(struct replay *rp, struct rtask *t)
 {
 	int err;
 
@@ -91,6 +91,7 @@ static int resume(struct replay *rp, struct rtask *t)
 	if (ptrace(PTRACE_SYSEMU, t->real, 0, 0))
 		return replay__fail(rp, -errno, "continuing: %s", strerror(errno));
 	t->state = RTASK_RUNNING;
+	place__resumed(rp, t);
 	return 0;
 }
 
@@ -102,12 +103,12 @@ int run__to_stop(struct replay *rp, struct rtask *t)
 		return 0;
 	do {
 		if (t->state == RTASK_READY || err == 1)
-			err = resume(rp, t);
+			err = run__resume(rp, t);
 		if (err < 0)
 			return err;
-		while (waitpid(t->real, &status, __WALL) < 0)
-			if (errno != EINTR)
-				return replay__fail(rp, -errno, "waiting: %s", strerror(errno));
+		err = place__wait(rp, t, &status);
+		if (err)
+			return err;
 		err = run__judge(rp, t, status);
 	} while (err == 1);
 	return err;

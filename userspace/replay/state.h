@@ -4,9 +4,11 @@
 #define BPREC_REPLAY_STATE_H
 
 #include <signal.h>
+#include <time.h>
 #include <uthash.h>
 
 #include "replay/replay.h"
+#include "tracee/home.h"
 
 /** One page at this address in every stub holds `syscall; int3`: bprec's calls are made there. No recorded program has
  *  anything here: it lies below bprec's own page of the recording (tracee/tracee.h). */
@@ -44,6 +46,9 @@ struct rtask {
 	struct event_header
 		*words; /* EV_WORDS for the next preemption point, malloced; NULL: none */
 	struct event_header *memhash; /* EV_MEMHASH for it */
+	uint32_t group;		      /* share group, as of the last look at the tasks (ahead.c) */
+	struct home_seat seat;	      /* processors that the stub runs on */
+	uint64_t ran_ns; /* when it was last continued, CLOCK_MONOTONIC; 0: not measured */
 	UT_hash_handle hh;
 };
 
@@ -55,7 +60,31 @@ struct robject {
 	UT_hash_handle hh;
 };
 
-#define REPLAY_LAST 8
+/** A share group, as far as running ahead goes. */
+struct rgroup {
+	uint32_t id;   /* of the model, merges followed */
+	bool settled;  /* its next event is known: `next` */
+	uint64_t next; /* number of that event */
+	uint64_t seen; /* while it isn't: no event before this number concerns the group */
+};
+
+#define WINDOW_EVENTS 2048
+
+/** Events that come next: numbers first to first + n - 1. */
+struct window {
+	struct event_header *ev[WINDOW_EVENTS]; /* by number modulo its size; malloced */
+	uint64_t first;
+	uint32_t n;
+	size_t bytes; /* sum of their sizes */
+	bool end;     /* the reader has no more */
+	int error;    /* why: 0 the trace's end, else the reader's error */
+	char *text;   /* of the error; malloced */
+};
+
+struct scope;
+
+#define REPLAY_LAST   8
+#define REPLAY_GROUPS 128
 
 /** The replay. */
 struct replay {
@@ -66,6 +95,16 @@ struct replay {
 	struct robject *objects;
 	pid_t empty; /* a stub without memory, from which others are forked */
 	struct regs64 empty_regs;
+	struct window window;
+	struct rgroup groups[REPLAY_GROUPS];
+	size_t ngroups;
+	bool regroup;	/* threads have come, gone or changed their group since the last look */
+	bool in_turn;	/* no thread may run ahead */
+	uint64_t until; /* last event to replay; 0: none */
+	struct scope *scope; /* which processes are run; NULL: all */
+	struct home home;    /* processor of engine and stubs */
+	timer_t timer;	     /* interrupts a long wait */
+	bool has_timer;
 	uint64_t no;   /* event being replayed */
 	uint16_t type; /* its type */
 	uint32_t tid;  /* its thread */
@@ -112,7 +151,50 @@ int rtask__exec(struct replay *rp, const struct event_header *ev);
 int rtask__exit(struct replay *rp, struct rtask *t, const struct event_header *ev);
 void rtask__free_all(struct replay *rp);
 
+/* window.c */
+/** Reads on until `want` events are there, their bound is reached or the trace has no more. 0 or negative with err__set. */
+int window__fill(struct replay *rp, uint32_t want);
+/** The event of this number; NULL: not there. Valid until it is popped. */
+const struct event_header *window__at(struct replay *rp, uint64_t no);
+/** Forgets the first one. */
+void window__pop(struct replay *rp);
+/** Forgets all. */
+void window__clear(struct replay *rp);
+
+/* ahead.c */
+/** Lets threads of other groups run towards their next event. 0 or negative with err__set. */
+int ahead__run(struct replay *rp);
+/** An event has been replayed and applied to the model. */
+void ahead__played(struct replay *rp, const struct event_header *ev, uint64_t no);
+
+/* scope.c */
+/** Reads the whole trace for what has to be run so that the share group of process `pid` is; the reader is at its first event
+ *  before and after. 0, -ESRCH, or negative, with err__set. */
+int scope__open(struct scope **ret, struct reader *rd, uint32_t pid);
+/** NULL is allowed. */
+void scope__free(struct scope *s);
+/** Is the event a part of what is run? Asked before the model has it. */
+bool scope__plays(const struct replay *rp, const struct event_header *ev, uint64_t no);
+/** Is what the thread writes put out? */
+bool scope__shows(const struct replay *rp, const struct rtask *t);
+/** Is nothing left to do after this event? */
+bool scope__over(const struct scope *s, uint64_t no);
+
+/* place.c */
+/** Gives the replay its home; before the first stub is made. */
+void place__open(struct replay *rp);
+/** Leaves it. */
+void place__close(struct replay *rp);
+/** The timer is on only while the replay runs. */
+void place__clock(struct replay *rp, bool on);
+/** The stub of t was continued. */
+void place__resumed(struct replay *rp, struct rtask *t);
+/** Waits until the stub of t has stopped or ended. 0 or negative with err__set. */
+int place__wait(struct replay *rp, struct rtask *t, int *ret_status);
+
 /* run.c */
+/** Lets a ready thread run user code, and doesn't wait. 0 or negative. */
+int run__resume(struct replay *rp, struct rtask *t);
 /** Lets a thread run to its next stop, unless it is at one. 0 or negative. */
 int run__to_stop(struct replay *rp, struct rtask *t);
 /** ... which must be the entry of a call. */

@@ -112,6 +112,8 @@ static int fork_from(struct replay *rp, struct rtask *p, struct rtask *c,
 	p->dirty = true;
 	if (err)
 		return err;
+	c->seat = p->seat;
+	c->seat.quick = 0;
 	child_regs(p, c, ev->clone_flags);
 	c->fds = ev->clone_flags & CLONE_FILES ? descriptors__share(p->fds)
 					       : descriptors__copy(p->fds);
@@ -148,11 +150,14 @@ int rtask__process(struct replay *rp, const struct event_header *ev)
 		return err__set(-ENOMEM, "no memory");
 	if (!(b->clone_flags & CLONE_THREAD))
 		rp->st.processes++;
+	if (rp->opts.only && ev->pid == rp->opts.only)
+		rp->root = ev->pid;
 	if (p) {
 		err = fork_from(rp, p, c, b);
 		return err ? err : copy_xstate(p, c);
 	}
-	rp->root = ev->pid;
+	if (!rp->opts.only)
+		rp->root = ev->pid;
 	c->space = new_space(b->space);
 	c->fds = descriptors__new();
 	if (!c->space || !c->fds)
@@ -189,6 +194,7 @@ int rtask__exec(struct replay *rp, const struct event_header *ev)
 	leave_space(t);
 	stub__kill(t->real);
 	t->real = 0;
+	t->seat = (struct home_seat){ 0 };
 	t->space = new_space(b->space);
 	if (!t->space)
 		return err__set(-ENOMEM, "no memory");

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * place.c: where the stubs run, and waiting for one of them.
+ *
+ * The engine and its stubs share one processor while stops are frequent (tracee/home.h). A stub that runs for long goes to
+ * the others: a timer of some milliseconds interrupts the wait, so that nobody has to ask the clock at each stop but for
+ * how long a stub ran. The timer is on only while a replay runs; its signal does nothing but end the wait.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "replay/state.h"
+#include "util/err.h"
+
+#define TICK_SIGNAL (SIGRTMIN + 6)
+
+#ifndef sigev_notify_thread_id /* glibc before 2.38 doesn't name it (timer_create(2)) */
+#define sigev_notify_thread_id _sigev_un._tid
+#endif
+
+static uint64_t now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000000000ull + ts.tv_nsec;
+}
+
+static void on_tick(int sig)
+{
+	(void)sig;
+}
+
+void place__open(struct replay *rp)
+{
+	struct sigevent ev = { .sigev_notify = SIGEV_THREAD_ID, .sigev_signo = TICK_SIGNAL };
+	struct sigaction sa = { .sa_handler = on_tick };
+
+	home__open(&rp->home);
+	if (!rp->home.on)
+		return;
+	ev.sigev_notify_thread_id = (pid_t)syscall(SYS_gettid);
+	sigaction(TICK_SIGNAL, &sa, NULL);
+	rp->has_timer = !timer_create(CLOCK_MONOTONIC, &ev, &rp->timer);
+	if (!rp->has_timer) /* nobody would release a long runner: all may run anywhere */
+		home__close(&rp->home);
+}
+
+void place__close(struct replay *rp)
+{
+	if (rp->has_timer)
+		timer_delete(rp->timer);
+	if (rp->home.on)
+		home__close(&rp->home);
+}
+
+void place__clock(struct replay *rp, bool on)
+{
+	const struct timespec every = { 0, on ? HOME_LONG_NS : 0 };
+	const struct itimerspec t = { every, every };
+
+	if (rp->has_timer)
+		timer_settime(rp->timer, 0, &t, NULL);
+}
+
+void place__resumed(struct replay *rp, struct rtask *t)
+{
+	if (rp->home.on)
+		t->ran_ns = now_ns();
+}
+
+static void tick(struct replay *rp)
+{
+	const uint64_t now = now_ns();
+	struct home_seat empty = { 0 };
+	const bool moved = home__crowded(&rp->home, now);
+
+	for (struct rtask *t = rp->tasks; t; t = t->hh.next) {
+		if (t->state == RTASK_RUNNING && now - t->ran_ns > HOME_LONG_NS)
+			home__release(&rp->home, t->real, &t->seat);
+		else if (moved && !t->seat.away)
+			home__bring(&rp->home, t->real, &t->seat);
+	}
+	if (moved) /* others are made from it */
+		home__bring(&rp->home, rp->empty, &empty);
+}
+
+int place__wait(struct replay *rp, struct rtask *t, int *ret_status)
+{
+	while (waitpid(t->real, ret_status, __WALL) < 0) {
+		if (errno != EINTR)
+			return replay__fail(rp, -errno, "waiting: %s", strerror(errno));
+		if (rp->has_timer)
+			tick(rp);
+	}
+	if (t->seat.away)
+		home__stopped(&rp->home, t->real, &t->seat, now_ns() - t->ran_ns);
+	return 0;
+}
