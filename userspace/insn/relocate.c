@@ -104,11 +104,10 @@ static int move_branch(const struct decoded *d, uint64_t target, uint64_t to, ui
 	return err ? err : n + 4;
 }
 
-static bool rip_relative(const struct decoded *d)
+static bool relative_to(const struct decoded *d, ZydisRegister base)
 {
 	for (int i = 0; i < d->in.operand_count; i++)
-		if (d->op[i].type == ZYDIS_OPERAND_TYPE_MEMORY &&
-		    d->op[i].mem.base == ZYDIS_REGISTER_RIP)
+		if (d->op[i].type == ZYDIS_OPERAND_TYPE_MEMORY && d->op[i].mem.base == base)
 			return true;
 	return false;
 }
@@ -122,15 +121,15 @@ int relocate__one(const uint8_t *code, size_t len, uint64_t from, uint64_t to, u
 
 	if (!decode(code, len, &d))
 		return -EINVAL;
-	if (stays(&d.in))
-		return -ENOTSUP;
 	*ret_used = d.in.length;
+	if (stays(&d.in) || relative_to(&d, ZYDIS_REGISTER_EIP))
+		return -ENOTSUP;
 	if (branch_target(&d, from, &target))
 		return move_branch(&d, target, to, out, room);
 	if (room < d.in.length)
 		return -ENOSPC;
 	memcpy(out, code, d.in.length);
-	if (rip_relative(&d))
+	if (relative_to(&d, ZYDIS_REGISTER_RIP))
 		err = put32(out + d.in.raw.disp.offset, d.in.raw.disp.value + (int64_t)(from - to));
 	return err ? err : d.in.length;
 }

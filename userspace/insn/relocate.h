@@ -24,8 +24,8 @@ struct relocate_plan {
 };
 
 /** Moves one instruction at `from` to `to`: relative jumps and rip-relative operands still mean the same. Bytes made, and
- *  *ret_used those of the original; -ENOTSUP for one that can't be moved (calls, loops, traps, system calls); -EINVAL if
- *  it is none. */
+ *  *ret_used those of the original; -ENOTSUP for one that can't be moved (calls, loops, traps, system calls;
+ *  *ret_used is set); -EINVAL if it is none. */
 int relocate__one(const uint8_t *code, size_t len, uint64_t from, uint64_t to, uint8_t *out,
 		  size_t room, size_t *ret_used);
 /** Which instructions a jump at addr would replace. `code` holds `len` bytes from address `start` on, which reach around addr.
