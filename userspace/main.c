@@ -63,6 +63,7 @@
  *   record/sharing.[ch]     what closes share groups
  *
  * Instructions, decoded
+ *   insn/comparer.[ch]      machine code that compares a state in line
  *   insn/relocate.[ch]      instructions moved elsewhere
  *   insn/sites.[ch]         finds cpuid, rdtsc in a file
  *
@@ -203,8 +204,10 @@
  *   replay/object.c         page-cache objects: memfds
  *   replay/calls.c          calls answered from the trace
  *   replay/signals.c        handlers entered, preemption points, patched instructions
+ *   replay/match.[ch]       a comparer put into a stub process
  *   replay/memhash.c        memory compared with the recorded hashes
  *   replay/point.c          preemption points found again
+ *   replay/terms.[ch]       what a comparer compares, and in which order
  *   replay/source.c         a thread as symbols and core files need it
  *   replay/descriptors.c    which descriptors lead to stdout and stderr
  *   replay/output.c         what the program wrote there, written again

@@ -265,9 +265,9 @@ static void print_end(const struct wish *w, const struct replay_stats *st, const
 				      : "; the trace ends here: its recording was cut short");
 	if (w->stats)
 		fprintf(stderr,
-			"bprec: %.3f s, %" PRIu64 " stops, %" PRIu64
-			" preemption points, ran ahead %" PRIu64 " times\n",
-			took, st->stops, st->preemptions, st->ahead);
+			"bprec: %.3f s, %" PRIu64 " stops, %" PRIu64 " preemption points (%" PRIu64
+			" compared in line), ran ahead %" PRIu64 " times\n",
+			took, st->stops, st->preemptions, st->points_matched, st->ahead);
 }
 
 static int exit_code(const struct replay_stats *st)

@@ -169,6 +169,15 @@ static int play(struct replay *rp, const struct event_header *ev)
 	return t ? of_thread(rp, t, ev) : 0;
 }
 
+/** What tells how long the thread ran up to its next preemption point. */
+static void note_time(struct replay *rp, const struct event_header *ev)
+{
+	struct rtask *t = ev->tid ? rtask__get(rp, ev->tid) : NULL;
+
+	if (t && ev->type != EV_WORDS && ev->type != EV_MEMHASH)
+		t->last_ns = ev->time_ns;
+}
+
 static int step(struct replay *rp, const struct event_header *ev)
 {
 	const bool plays = scope__plays(rp, ev, rp->no);
@@ -186,6 +195,7 @@ static int step(struct replay *rp, const struct event_header *ev)
 	}
 	if (err)
 		return err;
+	note_time(rp, ev);
 	rp->st.events += plays;
 	if (model__apply(rp->m, ev, rp->no))
 		return err__set(-EBADMSG, "%s", model__error(rp->m));

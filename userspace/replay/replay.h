@@ -38,11 +38,12 @@ struct replay_opts {
 
 /** What was done, and how the command ended. */
 struct replay_stats {
-	uint64_t events;      /* replayed */
-	uint64_t processes;   /* of the recorded tree, run again */
-	uint64_t checks;      /* comparisons of calls, registers and pages that were made */
-	uint64_t stops;	      /* of the stub processes */
-	uint64_t preemptions; /* places between two calls that were found again */
+	uint64_t events;	 /* replayed */
+	uint64_t processes;	 /* of the recorded tree, run again */
+	uint64_t checks;	 /* comparisons of calls, registers and pages that were made */
+	uint64_t stops;		 /* of the stub processes */
+	uint64_t preemptions;	 /* places between two calls that were found again */
+	uint64_t points_matched; /* ... by code in the process itself, the others by breakpoint */
 	uint64_t
 		ahead; /* times a thread was let run before it was its event's turn, beside other share groups */
 	bool ended;	   /* the command's end was reached */

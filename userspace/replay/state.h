@@ -46,9 +46,10 @@ struct rtask {
 	struct event_header
 		*words; /* EV_WORDS for the next preemption point, malloced; NULL: none */
 	struct event_header *memhash; /* EV_MEMHASH for it */
-	uint32_t group;		      /* share group, as of the last look at the tasks (ahead.c) */
-	struct home_seat seat;	      /* processors that the stub runs on */
-	uint64_t ran_ns; /* when it was last continued, CLOCK_MONOTONIC; 0: not measured */
+	uint64_t last_ns;      /* recorded time of its last event that ended a piece of user code */
+	uint32_t group;	       /* share group, as of the last look at the tasks (ahead.c) */
+	struct home_seat seat; /* processors that the stub runs on */
+	uint64_t ran_ns;       /* when it was last continued, CLOCK_MONOTONIC; 0: not measured */
 	UT_hash_handle hh;
 };
 
@@ -105,10 +106,9 @@ struct replay {
 	struct home home;    /* processor of engine and stubs */
 	timer_t timer;	     /* interrupts a long wait */
 	bool has_timer;
-	uint64_t start_ns; /* when it began, CLOCK_MONOTONIC */
-	uint64_t no;	   /* event being replayed */
-	uint16_t type;	   /* its type */
-	uint32_t tid;	   /* its thread */
+	uint64_t no;   /* event being replayed */
+	uint16_t type; /* its type */
+	uint32_t tid;  /* its thread */
 	uint32_t root;
 	struct replay_stats st;
 	struct {
