@@ -217,6 +217,7 @@
  * Every result, for people and as JSON
  *   show/check.h            report of check
  *   show/check_json.c       report as JSON
+ *   show/blame.[ch]         the change that made a replay differ
  *   show/check_text.c       report for a person
  *   show/json.[ch]          helpers around jansson
  *   show/probe.[ch]         what probe found

@@ -38,6 +38,7 @@ TABLE = [
     (4, "copied-is-own", MORE, "copied while the write is in flight", "too good"),
     (5, "insider-writes-ignored", OBJECTS, "rule 5: writes by insiders to a mapped file, tmpfs", "is no object-write event|expected clean: verdict divergent"),
     (5, "before-its-event", MEMORY, "the pages of a write follow", "calls at .* pages at"),
+    (5, "entry-not-noted", "tests/e2e/test-replay-outside.py", "11 changes replayed, shared, tmpfs", "replay returned 125|replay put out"),
     (6, "code-after-outputs", MEMORY, "shared: read-into", "replay of"),
     (6, "no-scratch", MORE, "comes in pieces", "while the call that brings it was still waiting"),
     (6, "exit-not-waited", STOPS, "outputs of a blocked call", "while the other thread ran"),

@@ -15,6 +15,8 @@
 #include <unistd.h>
 
 #include "cmd/trace.h"
+#include "check/check.h"
+#include "show/blame.h"
 #include "show/event.h"
 #include "show/term.h"
 #include "sym/core.h"
@@ -43,6 +45,8 @@ struct wish {
 	const char *core;
 	const char *operand; /* NULL: the latest */
 	struct sink sink;
+	uint64_t no, time_ns; /* of the last event that was replayed or begun */
+	bool outside; /* the trace tells of changes from outside, or of what wasn't observed */
 };
 
 /** Writes all of it, to our own stdout or stderr. A reader that went away ends nothing: the replay is a check too. */
@@ -66,10 +70,16 @@ static int output(void *ctx, int stream, const void *buf, size_t len)
 	return 0;
 }
 
-static void print_event(void *ctx, const struct event_header *ev, uint64_t no)
+static void see_event(void *ctx, const struct event_header *ev, uint64_t no)
 {
 	struct wish *w = ctx;
 
+	w->no = no;
+	w->time_ns = ev->time_ns;
+	w->outside = w->outside || ev->type == EV_CHANGE || ev->type == EV_GAP ||
+		     ev->type == EV_EXPOSURE || ev->type == EV_LOSS;
+	if (!w->trace)
+		return;
 	show__event(&w->sink, ev, no);
 	fflush(stderr);
 }
@@ -279,6 +289,29 @@ static int exit_code(const struct replay_stats *st)
 	return st->end_kind == END_EXITED ? st->end_code : EXIT_BPREC;
 }
 
+/** What check knows of the trace says which change from outside may have made the difference, or made none (rp NULL). */
+static void explain(const struct wish *w, struct reader *r, const struct replay *rp)
+{
+	const struct show_opts so = { stderr, false, false };
+	const struct check_opts trust = { .trust_pages = true };
+	struct check_report *rep;
+
+	if (check__run(r, &trust, &rep)) {
+		cmd__trouble();
+		return;
+	}
+	if (rp)
+		show__blame(&so, rep,
+			    &(struct blame_place){ .model = replay__model(rp),
+						   .event = w->no,
+						   .time_ns = w->time_ns,
+						   .tid = replay__thread(rp),
+						   .page = replay__differing_page(rp) });
+	else
+		show__no_blame(&so, rep);
+	check_report__free(rep);
+}
+
 static int play(struct wish *w, struct reader *r)
 {
 	const double start = seconds();
@@ -293,11 +326,15 @@ static int play(struct wish *w, struct reader *r)
 	if (err) {
 		cmd__trouble();
 		if (rp && err == -REPLAY_E_DIFFERS)
+			explain(w, r, rp);
+		if (rp && err == -REPLAY_E_DIFFERS)
 			print_last(rp);
 		if (rp && err == -REPLAY_E_DIFFERS)
 			print_stack(rp);
 	} else {
 		print_end(w, &st, r, seconds() - start);
+		if (st.ended && w->outside && !w->o.no_verify)
+			explain(w, r, NULL);
 	}
 	if (w->core && rp && (!err || err == -REPLAY_E_DIFFERS) && write_core(w, rp)) {
 		cmd__trouble();
@@ -319,7 +356,7 @@ static int run(int argc, char **argv)
 	w.sink = sink__text(&so);
 	w.o.ctx = &w;
 	w.o.output = w.quiet ? NULL : output;
-	w.o.event = w.trace ? print_event : NULL;
+	w.o.event = see_event;
 	if (cmd__open_trace(w.operand, &r)) {
 		cmd__trouble();
 		return EXIT_BPREC;

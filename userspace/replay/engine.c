@@ -296,6 +296,11 @@ uint32_t replay__thread(const struct replay *rp)
 	return rtask__get((struct replay *)rp, rp->tid) ? rp->tid : 0;
 }
 
+uint64_t replay__differing_page(const struct replay *rp)
+{
+	return rp->differing_page;
+}
+
 size_t replay__last_events(const struct replay *rp, uint64_t *no, uint16_t *type, uint32_t *tid,
 			   size_t max)
 {

@@ -68,6 +68,7 @@ int memhash__check(struct replay *rp, struct rtask *t, const struct ev_memhash *
 				       "extended state: expected hash %#" PRIx64
 				       ", found %#" PRIx64,
 				       d.expected, d.found);
+	rp->differing_page = d.addr;
 	return replay__differs(rp, "page %#" PRIx64 ": expected hash %#" PRIx64 ", found %#" PRIx64,
 			       d.addr, d.expected, d.found);
 }

@@ -66,6 +66,8 @@ struct replay_stats replay__stats(const struct replay *rp);
 const struct model *replay__model(const struct replay *rp);
 /** Thread that the last event was about; 0: none alive. */
 uint32_t replay__thread(const struct replay *rp);
+/** Address of the page of memory that differed; 0: something else did, or nothing. */
+uint64_t replay__differing_page(const struct replay *rp);
 /** Numbers and types of the last events, oldest first; returns how many (at most max). */
 size_t replay__last_events(const struct replay *rp, uint64_t *no, uint16_t *type, uint32_t *tid,
 			   size_t max);

@@ -117,6 +117,7 @@ struct replay {
 		uint32_t tid;
 	} last[REPLAY_LAST];
 	uint64_t nlast;
+	uint64_t differing_page; /* address, once memory differs */
 };
 
 /* stub.c */
