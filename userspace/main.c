@@ -196,6 +196,7 @@
  *   replay/window.c         the events that come next
  *   replay/ahead.c          share groups run at the same time
  *   replay/scope.c          what one process needs of the others
+ *   replay/patience.c       events that don't come
  *   replay/place.c          processors of the stubs, and waiting for one
  *   replay/stub.c           processes in which recorded user code runs, and calls made in them
  *   replay/task.c           recorded threads: clone, exec, exit

@@ -185,6 +185,7 @@ static int step(struct replay *rp, const struct event_header *ev)
 
 	rp->type = ev->type;
 	rp->tid = ev->tid;
+	rp->time_ns = ev->time_ns;
 	if (plays) {
 		rp->last[rp->nlast % REPLAY_LAST].no = rp->no;
 		rp->last[rp->nlast % REPLAY_LAST].type = ev->type;

@@ -34,6 +34,7 @@ static uint64_t now_ns(void)
 static void on_tick(int sig)
 {
 	(void)sig;
+	patience__tick();
 }
 
 void place__open(struct replay *rp)
@@ -42,12 +43,11 @@ void place__open(struct replay *rp)
 	struct sigaction sa = { .sa_handler = on_tick };
 
 	home__open(&rp->home);
-	if (!rp->home.on)
-		return;
 	ev.sigev_notify_thread_id = (pid_t)syscall(SYS_gettid);
 	sigaction(TICK_SIGNAL, &sa, NULL);
 	rp->has_timer = !timer_create(CLOCK_MONOTONIC, &ev, &rp->timer);
-	if (!rp->has_timer) /* nobody would release a long runner: all may run anywhere */
+	if (!rp->has_timer &&
+	    rp->home.on) /* nobody would release a long runner: all may run anywhere */
 		home__close(&rp->home);
 }
 
@@ -92,13 +92,18 @@ static void tick(struct replay *rp)
 
 int place__wait(struct replay *rp, struct rtask *t, int *ret_status)
 {
+	int err;
+
 	while (waitpid(t->real, ret_status, __WALL) < 0) {
 		if (errno != EINTR)
 			return replay__fail(rp, -errno, "waiting: %s", strerror(errno));
-		if (rp->has_timer)
+		if (rp->home.on)
 			tick(rp);
+		err = patience__check(rp, t, true);
+		if (err)
+			return err;
 	}
 	if (t->seat.away)
 		home__stopped(&rp->home, t->real, &t->seat, now_ns() - t->ran_ns);
-	return 0;
+	return WIFSTOPPED(*ret_status) ? patience__check(rp, t, false) : 0;
 }

@@ -117,6 +117,13 @@ struct replay {
 		uint32_t tid;
 	} last[REPLAY_LAST];
 	uint64_t nlast;
+	uint64_t time_ns; /* when the event was written */
+	struct {
+		uint64_t no,
+			used_ns; /* event, and processor time of its thread when it was waited for first */
+		uint32_t tid;
+		int ticks; /* seen */
+	} patience;
 	uint64_t differing_page; /* address, once memory differs */
 };
 
@@ -235,6 +242,13 @@ int memhash__check(struct replay *rp, struct rtask *t, const struct ev_memhash *
 int point__regs(struct replay *rp, struct rtask *t, const struct ev_regs *r);
 /** ... or an EV_SIGNAL between two calls. */
 int point__signal(struct replay *rp, struct rtask *t, const struct ev_signal *s);
+
+/* patience.c */
+/** The timer has ticked; from its signal handler. */
+void patience__tick(void);
+/** Has the thread used too much time for the event? Then it is stopped (running: it isn't yet), and that is the difference. 0, or
+ *  -REPLAY_E_DIFFERS. */
+int patience__check(struct replay *rp, struct rtask *t, bool running);
 
 /* descriptors.c */
 /** The table that the command starts with; NULL without memory. */
