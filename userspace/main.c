@@ -82,6 +82,7 @@
  *   tracee/pagemap.c        which pages are private copies
  *   tracee/procfs.c         what /proc tells of it
  *   tracee/signals.[ch]     signal state handed on
+ *   tracee/tsc.c            does rdtsc fault where it is forbidden?
  *
  * The kernel side, loaded and read
  *   kern/kern.h             an observation, its contract

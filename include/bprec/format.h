@@ -468,7 +468,8 @@ struct ev_output {
 
 /** Instructions of chance that bprec carries out in the program's place (DESIGN 8). */
 enum insn_kind { INSN_CPUID = 1, INSN_RDTSC = 2, INSN_RDTSCP = 3 };
-/** EV_INSN: the thread ran into a patched instruction at addr (its first byte is int3, see DATA_PATCH). The registers are
+/** EV_INSN: the thread ran into a patched instruction at addr (its first byte is int3, see DATA_PATCH), or into
+ *  an unpatched rdtsc or rdtscp that faulted. The registers are
  *  those after it; rip is addr + length then. cpuid sets all four to 32 bits; rdtsc rax and rdx; rdtscp rcx too. */
 struct ev_insn {
 	uint32_t kind;	 /* enum insn_kind */

@@ -9,13 +9,13 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 import e2e  # noqa: E402
-from e2e import BPREC, Report, check, expect, expect_verdict, prog, tempdir  # noqa: E402
+from e2e import BPREC, Report, Skip, check, expect, expect_verdict, prog, tempdir  # noqa: E402
 
 
-def record(*argv):
+def record(*argv, options=()):
     """Records a command that must print `fine`; returns its output, the trace's directory and its events."""
     trace = os.path.join(tempdir(), "trace")
-    run = subprocess.run([BPREC, "record", "-q", "-o", trace, "--", *argv], capture_output=True, text=True,
+    run = subprocess.run([BPREC, "record", "-q", *options, "-o", trace, "--", *argv], capture_output=True, text=True,
                          timeout=e2e.LIMIT)
     expect(run.returncode == 0 and run.stdout.endswith("fine\n"), f"status {run.returncode}: {run.stdout}{run.stderr}")
     dump = subprocess.run([BPREC, "dump", "--events", "--json", trace], capture_output=True, text=True,
@@ -33,11 +33,22 @@ def of_kind(events, kind):
     return sum(e["type"] == "insn" and e["kind"] == kind for e in events)
 
 
-def mode(name, at_least):
+def tsc_faults():
+    """What probe says of this machine."""
+    run = subprocess.run([BPREC, "probe", "--json"], capture_output=True, text=True, timeout=e2e.LIMIT)
+    return next(f["answer"] for f in json.loads(run.stdout)["features"] if f["name"] == "tsc_fault") == "yes"
+
+
+def replays(trace, out, *options):
+    run = subprocess.run([BPREC, "replay", *options, trace], capture_output=True, text=True, timeout=e2e.LIMIT)
+    expect("no difference" in run.stderr and run.stdout == out, f"replay: {run.stdout[:300]} {run.stderr}")
+
+
+def mode(name, at_least, options=()):
     """at_least: how many rdtsc there must be in the trace."""
     native = subprocess.run([prog("chance"), name], capture_output=True, text=True, timeout=e2e.LIMIT)
     expect(native.stdout.endswith("fine\n"), f"it fails without bprec: {native.stdout}")
-    out, trace, events = record(prog("chance"), name)
+    out, trace, events = record(prog("chance"), name, options=options)
     expect(of_kind(events, "rdtsc") >= at_least, f"only {of_kind(events, 'rdtsc')} rdtsc were recorded")
     expect(of_kind(events, "cpuid") > 0, "no cpuid was recorded")
     expect_verdict(check(trace), "clean")
@@ -55,8 +66,41 @@ def values():
 
 
 def generated():
-    _, trace, _ = mode("generated", 0)
-    expect("memory without a file is executable" in notes(trace), f"check -v does not tell: {notes(trace)}")
+    """Code that the program makes: by faults where the machine can, named where it can't."""
+    _, trace, _ = mode("generated", 0, ["--no-tsc-fault"])
+    expect("memory without a file is executable: cpuid and rdtsc" in notes(trace), f"check -v does not tell: {notes(trace)}")
+    if not tsc_faults():
+        raise Skip("rdtsc doesn't fault on this machine: generated code was recorded without it alone")
+    out, trace, _ = mode("generated", 50)
+    expect("memory without a file is executable: cpuid in" in notes(trace), f"check -v does not tell: {notes(trace)}")
+    replays(trace, out)
+
+
+def uncovered():
+    """rdtsc where no symbol and no unwind table tells where instructions begin, in a file."""
+    top = tempdir()
+    src, exe = os.path.join(top, "u.c"), os.path.join(top, "uncovered")
+    with open(src, "w") as f:
+        f.write('#include <stdio.h>\n__asm__(".text\\nhidden: .byte 0x0f, 0x31\\nshl $32, %rdx; or %rdx, %rax; ret");\n'
+                'unsigned long hidden(void);\nint main(void) { for (int i = 0; i < 50; i++) printf("%lx\\n", hidden());\n'
+                'puts("fine"); return 0; }\n')
+    subprocess.run(["gcc", "-static", "-s", "-o", exe, src], check=True, timeout=e2e.LIMIT)
+    _, trace, _ = record(exe, options=["--no-tsc-fault"])
+    told = f"{exe}: "
+    expect(told in notes(trace) and "may be cpuid, rdtsc or rdrand" in notes(trace), f"check -v tells: {notes(trace)}")
+    if not tsc_faults():
+        raise Skip("rdtsc doesn't fault on this machine: only its note was looked at")
+    out, trace, events = record(exe)
+    expect(of_kind(events, "rdtsc") >= 50, f"only {of_kind(events, 'rdtsc')} rdtsc were recorded")
+    replays(trace, out)
+    replays(trace, out, "--no-tsc-fault")
+
+
+def asked():
+    """The program asks for leave, and forbids it to itself: refused, and said."""
+    out, trace, _ = record(prog("chance"), "asked")
+    expect("forbidden: -1" in out and "rdtsc can't be forbidden" in notes(trace), f"{out} {notes(trace)}")
+    replays(trace, out)
 
 
 def random_instructions():
@@ -92,6 +136,8 @@ r.case("values", values)
 for m, n in (("traps", 15), ("threads", 600), ("forks", 100), ("alarms", 10)):
     r.case(m, mode, m, n)
 r.case("generated code", generated)
+r.case("code that nothing covers", uncovered)
+r.case("prctl(PR_SET_TSC)", asked)
 r.case("rdrand", random_instructions)
 r.case("shared mapping", shared)
 r.exit()

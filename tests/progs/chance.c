@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 /* chance.c MODE: runs cpuid, rdtsc and rdtscp, and says `fine` if what they give makes sense. */
 #include <cpuid.h>
+#include <errno.h>
 #include <pthread.h>
+#include <setjmp.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdint.h>
@@ -9,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <x86intrin.h>
@@ -136,7 +139,29 @@ static void alarms(void)
 	ualarm(0, 0);
 }
 
-/** Code that the program makes: can't be found, works as ever. */
+static sigjmp_buf segv_back;
+static void on_segv(int sig)
+{
+	siglongjmp(segv_back, sig);
+}
+
+/** A SIGSEGV of the program's own, and one that looks like a forbidden rdtsc: an address that isn't canonical. */
+static void own_faults(void)
+{
+	static volatile uint64_t bad[] = { 0, 0x8000000000000000 };
+	volatile unsigned int caught = 0;
+
+	signal(SIGSEGV, on_segv);
+	for (volatile int i = 0; i < 4; i++) {
+		if (sigsetjmp(segv_back, 1))
+			caught++;
+		else
+			*(volatile int *)bad[i & 1];
+	}
+	need(caught == 4, "each fault is handled once");
+}
+
+/** Code that the program makes: can't be found before it runs. */
 static void generated(void)
 {
 	static const unsigned char code[] = { 0x0f, 0x31, 0xc3 }; /* rdtsc; ret */
@@ -145,7 +170,28 @@ static void generated(void)
 
 	need(p != MAP_FAILED, "memory can be executable");
 	memcpy(p, code, sizeof(code));
-	need(((uint32_t(*)(void))p)() != 0, "generated code runs");
+	for (int i = 0; i < 50; i++) {
+		printf("%x\n", ((uint32_t(*)(void))p)());
+		if (i % 10 == 0)
+			own_faults();
+	}
+	memcpy((char *)p + 64, "\x0f\x01\xf9\xc3", 4); /* rdtscp; ret */
+	need(((uint32_t(*)(void))((char *)p + 64))() != 0, "generated code runs");
+}
+
+/** Whether rdtsc is forbidden is the program's own: it was not, before it asks for it. */
+static void asked(void)
+{
+	int may = 0;
+
+	need(!prctl(PR_GET_TSC, &may) && may == PR_TSC_ENABLE, "rdtsc is not forbidden");
+	need(prctl(PR_GET_TSC, 8) < 0 && errno == EFAULT, "a bad address is told");
+	need(!prctl(PR_SET_TSC, PR_TSC_ENABLE), "it may be allowed");
+	need(prctl(PR_SET_TSC, 77) < 0 && errno == EINVAL, "another number is refused");
+	clocks(10);
+	printf("forbidden: %d\n", prctl(PR_SET_TSC, PR_TSC_SIGSEGV));
+	prctl(PR_SET_TSC, PR_TSC_ENABLE);
+	clocks(10);
 }
 
 int main(int argc, char **argv)
@@ -165,6 +211,8 @@ int main(int argc, char **argv)
 		alarms();
 	else if (!strcmp(mode, "generated"))
 		generated();
+	else if (!strcmp(mode, "asked"))
+		asked();
 	else
 		return 2;
 	puts("fine");

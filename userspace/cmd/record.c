@@ -29,6 +29,7 @@ static const struct cmd_option options[] = {
 	{ "checksum", 0, "HOW", "none, sparse (default) or all: hashes of memory for replay" },
 	{ "user", 'u', "NAME", "load BPF, then become this user to record and run the command" },
 	{ "disable-hook", 0, "HOOK", "leave out one kernel hook (for tests)" },
+	{ "no-tsc-fault", 0, NULL, "don't make rdtsc fault, patch it only (for tests)" },
 	{ NULL, 0, NULL, NULL },
 };
 
@@ -36,7 +37,7 @@ static const struct cmd_option options[] = {
 struct arguments {
 	const char *output, *user, *disable_hook;
 	enum record_checksum checksum;
-	bool quiet, require;
+	bool quiet, require, no_tsc_fault;
 	char **command;
 	char dir[PATH_MAX];
 };
@@ -89,6 +90,8 @@ static int parse(int argc, char **argv, struct arguments *a)
 			a->user = p.value;
 		else if (!strcmp(o->name, "disable-hook"))
 			a->disable_hook = p.value;
+		else if (!strcmp(o->name, "no-tsc-fault"))
+			a->no_tsc_fault = true;
 	}
 	if (err)
 		return err;
@@ -183,6 +186,7 @@ static int run(int argc, char **argv)
 	o.require_observation = a.require;
 	o.disable_hook = a.disable_hook;
 	o.checksum = a.checksum;
+	o.no_tsc_fault = a.no_tsc_fault;
 	err = record__run(&o, &result);
 	if (*a.dir)
 		cmd__give_trace(a.dir);

@@ -23,7 +23,16 @@
 #include "sym/stack.h"
 #include "util/err.h"
 
-enum { OPT_QUIET, OPT_NO_VERIFY, OPT_STATS, OPT_PROCESS, OPT_UNTIL, OPT_CORE, OPT_TRACE };
+enum {
+	OPT_QUIET,
+	OPT_NO_VERIFY,
+	OPT_STATS,
+	OPT_PROCESS,
+	OPT_UNTIL,
+	OPT_CORE,
+	OPT_TRACE,
+	OPT_NO_TSC_FAULT
+};
 
 static const struct cmd_option options[] = {
 	[OPT_QUIET] = { "quiet", 'q', NULL, "print nothing of the program's output" },
@@ -35,6 +44,8 @@ static const struct cmd_option options[] = {
 	[OPT_CORE] = { "core", 0, "FILE",
 		       "at --until or a difference, write a core file of the process" },
 	[OPT_TRACE] = { "trace", 0, NULL, "print each event as it is replayed, to stderr" },
+	[OPT_NO_TSC_FAULT] = { "no-tsc-fault", 0, NULL,
+			       "don't make rdtsc fault, use breakpoints (for tests)" },
 	{ NULL, 0, NULL, NULL },
 };
 
@@ -111,6 +122,9 @@ static int parse(int argc, char **argv, struct wish *w)
 			break;
 		case OPT_STATS:
 			w->stats = true;
+			break;
+		case OPT_NO_TSC_FAULT:
+			w->o.no_tsc_fault = true;
 			break;
 		case OPT_TRACE:
 			w->trace = true;

@@ -192,6 +192,17 @@ static int enter(struct search *s, uint64_t addr, const ZydisDecodedInstruction 
 	}
 }
 
+/** Bytes at addr that no one can tell about. */
+static int undecided(struct search *s, uint64_t addr)
+{
+	const uint8_t *p = s->code + (addr - s->vaddr);
+
+	s->out.undecided++;
+	if (p[1] == 0x31 || p[1] == 0x01)
+		s->out.undecided_tsc++;
+	return 0;
+}
+
 /** Decides about the bytes at addr: decodes up to the instruction that they are in. */
 static int decide(struct search *s, uint64_t addr)
 {
@@ -200,18 +211,14 @@ static int decide(struct search *s, uint64_t addr)
 
 	if (s->at > addr && s->fn.lo <= addr && addr < s->fn.hi)
 		return 0; /* inside an instruction that has been decoded */
-	if (!find_range(s, addr)) {
-		s->out.undecided++;
-		return 0;
-	}
+	if (!find_range(s, addr))
+		return undecided(s, addr);
 	while (s->at <= addr) {
 		at = s->at;
 		if (!ZYAN_SUCCESS(ZydisDecoderDecodeInstruction(&s->decoder, NULL,
 								s->code + (at - s->vaddr),
-								s->len - (at - s->vaddr), &in))) {
-			s->out.undecided++;
-			return 0;
-		}
+								s->len - (at - s->vaddr), &in)))
+			return undecided(s, addr);
 		s->at = at + in.length;
 	}
 	return enter(s, at, &in);
@@ -371,6 +378,21 @@ const struct insn_site *insn_sites__at(const struct insn_sites *s, uint64_t offs
 	const size_t i = insn_sites__from(s, offset);
 
 	return i < s->n && s->v[i].offset == offset ? &s->v[i] : NULL;
+}
+
+bool insn_sites__is_tsc(const uint8_t *code, size_t len, uint8_t *ret_kind, uint8_t *ret_length)
+{
+	ZydisDecodedInstruction in;
+	ZydisDecoder d;
+
+	ZydisDecoderInit(&d, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
+	if (!ZYAN_SUCCESS(ZydisDecoderDecodeInstruction(&d, NULL, code, len, &in)))
+		return false;
+	if (in.mnemonic != ZYDIS_MNEMONIC_RDTSC && in.mnemonic != ZYDIS_MNEMONIC_RDTSCP)
+		return false;
+	*ret_kind = in.mnemonic == ZYDIS_MNEMONIC_RDTSC ? INSN_RDTSC : INSN_RDTSCP;
+	*ret_length = in.length;
+	return true;
 }
 
 void insn_sites__free(struct insn_sites *s)

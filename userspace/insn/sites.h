@@ -3,6 +3,7 @@
 #ifndef BPREC_INSN_SITES_H
 #define BPREC_INSN_SITES_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -20,6 +21,7 @@ struct insn_sites {
 	size_t n;
 	size_t random; /* rdrand, rdseed, rdpid: true ones, which can't be patched alike */
 	size_t undecided; /* bytes that look like one of all these, where no range tells where instructions begin */
+	size_t undecided_tsc; /* ... of them rdtsc or rdtscp */
 };
 
 /** Finds them in the executable sections of an ELF file, without any in its executable segments (else: in all of it, and
@@ -30,6 +32,8 @@ int insn_sites__find(int fd, struct insn_sites *ret);
 const struct insn_site *insn_sites__at(const struct insn_sites *s, uint64_t offset);
 /** Index of the first site at or beyond a file offset. */
 size_t insn_sites__from(const struct insn_sites *s, uint64_t offset);
+/** Is the instruction that these bytes begin with rdtsc or rdtscp? Then *ret_kind (enum insn_kind) and *ret_length are set. */
+bool insn_sites__is_tsc(const uint8_t *code, size_t len, uint8_t *ret_kind, uint8_t *ret_length);
 /** Frees everything and zeroes the struct. */
 void insn_sites__free(struct insn_sites *s);
 

@@ -82,7 +82,10 @@ static int note_rest(struct recorder *r, struct task *t, const struct patched *p
 			   "%s: %zu rdrand, rdseed or rdpid in it, whose results are not recorded "
 			   "(cpuid tells the program that there are none)",
 			   path, p->sites.random);
-	if (!err && p->sites.undecided)
+	if (!err && r->tsc_fault && p->sites.undecided > p->sites.undecided_tsc)
+		err = note(r, t, "%s: %zu places in it may be cpuid or rdrand; none is patched",
+			   path, p->sites.undecided - p->sites.undecided_tsc);
+	else if (!err && !r->tsc_fault && p->sites.undecided)
 		err = note(r, t,
 			   "%s: %zu places in it may be cpuid, rdtsc or rdrand; none is patched",
 			   path, p->sites.undecided);
@@ -185,9 +188,10 @@ static int note_anon(struct recorder *r, struct task *t)
 		return a ? 0 : -ENOMEM;
 	a->code_noted = true;
 	return note(r, t,
-		    "pid %d: memory without a file is executable: cpuid and rdtsc in code that "
-		    "is generated there are not recorded",
-		    t->pid);
+		    "pid %d: memory without a file is executable: %s in code that is generated "
+		    "there %s not recorded",
+		    t->pid, r->tsc_fault ? "cpuid" : "cpuid and rdtsc",
+		    r->tsc_fault ? "is" : "are");
 }
 
 static int patch_vma(struct recorder *r, struct task *t, const struct model_vma *v)
@@ -308,13 +312,13 @@ static void run_rdtsc(struct ev_insn *ev)
 }
 
 /** Carries the instruction out in the thread's place. */
-static int carry_out(struct recorder *r, struct task *t, const struct insn_site *s,
-		     struct regs64 *regs)
+static int carry_out(struct recorder *r, struct task *t, uint8_t kind, uint8_t length,
+		     uint64_t addr, struct regs64 *regs)
 {
 	struct ev_insn ev = {
-		.kind = s->kind,
-		.length = s->length,
-		.addr = regs->rip - 1,
+		.kind = kind,
+		.length = length,
+		.addr = addr,
 		.rax = regs->rax,
 		.rbx = regs->rbx,
 		.rcx = regs->rcx,
@@ -336,7 +340,12 @@ static int carry_out(struct recorder *r, struct task *t, const struct insn_site 
 		return err;
 	t->exit_regs = *regs; /* nothing has run since: a signal that comes in now has this place */
 	writer__reg_hash(r->w, regs64__hash(regs));
-	return emit(r, EV_INSN, t, &ev, sizeof(ev), NULL, 0);
+	err = emit(r, EV_INSN, t, &ev, sizeof(ev), NULL, 0);
+	if (err)
+		return err;
+	t->stop = STOP_OTHER;
+	sched__ready(r, t);
+	return 1;
 }
 
 int patch__trap(struct recorder *r, struct task *t)
@@ -353,12 +362,25 @@ int patch__trap(struct recorder *r, struct task *t)
 	s = site_before(r, t, regs.rip);
 	if (!s)
 		return 0;
-	err = carry_out(r, t, s, &regs);
+	return carry_out(r, t, s->kind, s->length, regs.rip - 1, &regs);
+}
+
+int patch__fault(struct recorder *r, struct task *t)
+{
+	uint8_t code[15], kind, length;
+	struct regs64 regs;
+	ssize_t n;
+	int err;
+
+	if (!r->tsc_fault || t->info.si_code != SI_KERNEL)
+		return 0;
+	err = tracee__get_regs(t->tid, &regs);
 	if (err)
 		return err;
-	t->stop = STOP_OTHER;
-	sched__ready(r, t);
-	return 1;
+	n = tracee__read(t->tid, regs.rip, code, sizeof(code));
+	if (n <= 0 || !insn_sites__is_tsc(code, n, &kind, &length))
+		return 0;
+	return carry_out(r, t, kind, length, regs.rip, &regs);
 }
 
 bool patch__pending(struct recorder *r, struct task *t)

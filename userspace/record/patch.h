@@ -13,6 +13,8 @@ int patch__call(struct recorder *r, struct task *t, int64_t ret);
 /** A thread stopped with SIGTRAP, siginfo in t->info. 1: it was a patched instruction, which is carried out and written
  *  down (EV_INSN), and the thread is readied. 0: it wasn't. -errno. */
 int patch__trap(struct recorder *r, struct task *t);
+/** A thread stopped with SIGSEGV: was it rdtsc or rdtscp, which the thread may not execute? Otherwise as patch__trap. */
+int patch__fault(struct recorder *r, struct task *t);
 /** Is the thread, stopped for another reason, about to get the SIGTRAP of a patched instruction? */
 bool patch__pending(struct recorder *r, struct task *t);
 /** Frees what is known of objects. */

@@ -17,7 +17,8 @@ struct record_opts {
 	char *const *envp;
 	bool require_observation; /* fail where BPF can't observe */
 	enum record_checksum checksum;
-	bool drop_user; /* become uid, gid before the trace is made (BPF is loaded first) */
+	bool no_tsc_fault; /* as on a machine where rdtsc can't be made to fault (tests) */
+	bool drop_user;	   /* become uid, gid before the trace is made (BPF is loaded first) */
 	uid_t uid;
 	gid_t gid;
 	const char *user;	  /* name for initgroups(3) */

@@ -231,6 +231,7 @@ struct recorder {
 	struct files *files;	 /* descriptors that lead to stdin, stdout, stderr */
 	uint8_t stream_of[3];	 /* the first stream that is the same file */
 	struct task *writing[3]; /* inside a call that writes to the stream; NULL: nobody */
+	bool tsc_fault;		 /* rdtsc raises SIGSEGV in insiders, wherever it is */
 	bool mem_opened;	 /* an insider has opened some /proc/PID/mem */
 	struct kicker *kicker;
 	uint64_t hash_start_ns, hash_cost_ns; /* since when memory is hashed, time spent on it */

@@ -109,6 +109,7 @@ static int launch(struct recorder *r)
 		.plain = is_plain,
 		.output = is_output,
 		.nr_max = SYS_NR_MAX,
+		.tsc_fault = r->tsc_fault,
 	};
 	pid_t pid;
 	int err = tracee__launch(&l, add_to_tree, r, &pid);
@@ -219,6 +220,7 @@ static int set_up(struct recorder *r)
 		err = r->opts->prepare(r->opts->ctx);
 	if (err)
 		return err;
+	r->tsc_fault = !r->opts->no_tsc_fault && tracee__tsc_faults();
 	r->m = model__new();
 	if (!r->m)
 		return err__set(-ENOMEM, "no memory");

@@ -195,7 +195,7 @@ int signals__stop(struct recorder *r, struct task *t, int sig)
 	if (t->step_to_handler && sig == SIGTRAP && info.si_code > 0)
 		return entered_handler(r, t); /* t->info is still that of the signal */
 	t->info = info;
-	err = sig == SIGTRAP ? patch__trap(r, t) : 0;
+	err = sig == SIGTRAP ? patch__trap(r, t) : sig == SIGSEGV ? patch__fault(r, t) : 0;
 	if (err)
 		return err < 0 ? err : 0;
 	t->step_to_handler = false;

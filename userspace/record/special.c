@@ -27,6 +27,27 @@ static void strip_untraced(struct task *t, struct regs64 *regs)
 	}
 }
 
+/** Whether the program may execute rdtsc is ours to say (patch.c): it is told that it may, and can't forbid it to itself. */
+static bool tsc_call(struct recorder *r, struct task *t, int64_t *ret)
+{
+	const uint32_t may = PR_TSC_ENABLE;
+	const struct ev_data ev = { .addr = t->args[1], .len = sizeof(may), .why = DATA_SYSCALL };
+
+	if (t->args[0] == PR_GET_TSC) {
+		*ret = tracee__write(t->tid, t->args[1], &may, sizeof(may)) ? -EFAULT : 0;
+		if (!*ret)
+			r->err = emit(r, EV_DATA, t, &ev, sizeof(ev), &may, sizeof(may));
+		return true;
+	}
+	if (t->args[0] != PR_SET_TSC)
+		return false;
+	*ret = t->args[1] == PR_TSC_ENABLE ? 0 : -EINVAL;
+	if (t->args[1] == PR_TSC_SIGSEGV)
+		r->err = emit__note(r, t, NOTE_REFUSED, t->nr,
+				    "rdtsc can't be forbidden by the program in a recording");
+	return true;
+}
+
 bool special__entry(struct recorder *r, struct task *t, struct regs64 *regs, int64_t *ret)
 {
 	switch (t->nr) {
@@ -43,6 +64,8 @@ bool special__entry(struct recorder *r, struct task *t, struct regs64 *regs, int
 	case __NR_vmsplice:
 	case __NR_copy_file_range:
 		return moved__entry(r, t, ret);
+	case __NR_prctl:
+		return tsc_call(r, t, ret);
 	default:
 		return false;
 	}

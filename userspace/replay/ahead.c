@@ -104,8 +104,11 @@ static struct rtask *runner(struct replay *rp, const struct event_header *ev)
 	switch (ev->type) {
 	case EV_SYSCALL:
 	case EV_SYSCALL_ENTER:
-	case EV_INSN:
 		return rtask__get(rp, ev->tid);
+	case EV_INSN: /* rdtsc may need a breakpoint first (signals.c) */
+		return rp->tsc_fault || ((const struct ev_insn *)body)->kind == INSN_CPUID
+			       ? rtask__get(rp, ev->tid)
+			       : NULL;
 	case EV_DATA:
 		return ((const struct ev_data *)body)->why == DATA_SYSCALL ? rtask__get(rp, ev->tid)
 									   : NULL;

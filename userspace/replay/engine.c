@@ -252,6 +252,7 @@ int replay__open(struct replay **ret, struct reader *reader, const struct replay
 		return err__set(-ENOMEM, "no memory");
 	rp->opts = *opts;
 	rp->rd = reader;
+	rp->tsc_fault = !opts->no_tsc_fault && tracee__tsc_faults();
 	rp->m = model__new();
 	err = rp->m ? 0 : err__set(-ENOMEM, "no memory");
 	if (!err && opts->only)

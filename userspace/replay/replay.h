@@ -24,8 +24,9 @@ struct replay;
 
 /** How to run. Zero-initialise; every field may stay 0. */
 struct replay_opts {
-	bool no_verify; /* compare nothing */
-	uint64_t until; /* stop after this event; 0: run to the end */
+	bool no_verify;	   /* compare nothing */
+	bool no_tsc_fault; /* as on a machine where rdtsc can't be made to fault (tests) */
+	uint64_t until;	   /* stop after this event; 0: run to the end */
 	/** Process whose share group alone is run, with what its first memory comes from: its parents up to the fork. Only
 	 *  what the group wrote is put out, and the end is that process's. 0: all. */
 	uint32_t only;

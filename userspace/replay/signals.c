@@ -14,6 +14,7 @@
 #include "util/err.h"
 
 #define PAD8(n) (((n) + 7) & ~7u)
+#define INT3	0xcc
 
 static int same_regs(struct replay *rp, struct rtask *t, const struct regs64 *want)
 {
@@ -99,16 +100,44 @@ int signals__regs(struct replay *rp, struct rtask *t, const struct event_header 
 	return point__regs(rp, t, r);
 }
 
+/** Has it stopped at this instruction: at its int3, or because it faults? */
+static bool at_insn(const struct rtask *t, const struct ev_insn *i)
+{
+	if (t->state == RTASK_TRAP)
+		return t->regs.rip == i->addr + 1;
+	return t->state == RTASK_FAULT && i->kind != INSN_CPUID && t->info.si_code == SI_KERNEL &&
+	       t->regs.rip == i->addr;
+}
+
+/** Runs to the instruction. Where rdtsc should fault and can't on this machine, a breakpoint takes its place for so long. */
+static int to_insn(struct replay *rp, struct rtask *t, const struct ev_insn *i)
+{
+	const uint8_t trap = INT3;
+	uint8_t byte = INT3;
+	int err, put = 0;
+
+	if (!rp->tsc_fault && t->state == RTASK_READY && mem__read(t, i->addr, &byte, 1) != 1)
+		byte = INT3; /* nothing is there: what the thread runs into instead is the difference */
+	if (byte == INT3)
+		return run__to_stop(rp, t);
+	err = mem__write(rp, t, i->addr, &trap, 1);
+	if (err)
+		return err;
+	err = run__to_stop(rp, t);
+	put = mem__write(rp, t, i->addr, &byte, 1);
+	return err ? err : put;
+}
+
 int signals__insn(struct replay *rp, struct rtask *t, const struct event_header *ev)
 {
 	const struct ev_insn *i = (const void *)(ev + 1);
 	char where[160];
-	int err = run__to_stop(rp, t);
+	int err = to_insn(rp, t, i);
 
 	if (err)
 		return err;
 	rp->st.checks++;
-	if (t->state != RTASK_TRAP || t->regs.rip != i->addr + 1)
+	if (!at_insn(t, i))
 		return replay__differs(rp, "expected the patched instruction at %#llx, but %s",
 				       (unsigned long long)i->addr,
 				       run__where(t, where, sizeof(where)));

@@ -106,9 +106,10 @@ struct replay {
 	struct home home;    /* processor of engine and stubs */
 	timer_t timer;	     /* interrupts a long wait */
 	bool has_timer;
-	uint64_t no;   /* event being replayed */
-	uint16_t type; /* its type */
-	uint32_t tid;  /* its thread */
+	bool tsc_fault; /* rdtsc raises SIGSEGV in stubs */
+	uint64_t no;	/* event being replayed */
+	uint16_t type;	/* its type */
+	uint32_t tid;	/* its thread */
 	uint32_t root;
 	struct replay_stats st;
 	struct {

@@ -40,7 +40,7 @@ static void forget_libc(void)
 }
 
 /** The child of stub__first, up to its first stop. */
-static void child(void)
+static void child(bool tsc_fault)
 {
 	static const uint8_t code[] = { 0x0f, 0x05, 0xcc }; /* syscall; int3 */
 	const struct rlimit none = { 0, 0 };
@@ -54,6 +54,8 @@ static void child(void)
 	if (mprotect(page, PAGE, PROT_READ | PROT_EXEC))
 		_exit(1);
 	setrlimit(RLIMIT_CORE, &none);
+	if (tsc_fault)
+		prctl(PR_SET_TSC, PR_TSC_SIGSEGV); /* rdtsc in code that isn't patched stops */
 	forget_libc();
 	syscall(SYS_rt_sigprocmask, SIG_SETMASK, &empty, NULL, 8);
 	if (ptrace(PTRACE_TRACEME, 0, 0, 0))
@@ -154,7 +156,7 @@ int stub__first(struct replay *rp)
 	if (rp->empty < 0)
 		return err__set(-errno, "making a stub process: %s", strerror(errno));
 	if (!rp->empty)
-		child();
+		child(rp->tsc_fault);
 	err = wait_stop(rp->empty, &status);
 	if (err)
 		return err;

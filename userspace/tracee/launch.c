@@ -117,6 +117,9 @@ static int run_child(const struct tracee_launch *l, struct sock_filter *insns, s
 		err = drop_user(l);
 	if (err)
 		return err;
+	if (l->tsc_fault)
+		prctl(PR_SET_TSC,
+		      PR_TSC_SIGSEGV); /* last: time must not be asked for by the vDSO any more */
 	execvpe(l->argv[0], l->argv, l->envp);
 	return -errno;
 }

@@ -38,6 +38,7 @@ struct tracee_launch {
 	/** True for plain numbers that get TRACEE_SECCOMP_OUTPUT (at most 16); NULL: none. */
 	bool (*output)(uint32_t nr);
 	uint32_t nr_max;
+	bool tsc_fault; /* forbid rdtsc (PR_SET_TSC): it and rdtscp raise SIGSEGV, with si_code SI_KERNEL */
 };
 
 /** Remembers the signal mask and the ignored signals, for the command. To be called first thing in main, before anything
@@ -58,6 +59,9 @@ int tracee__set_regs(pid_t tid, const struct regs64 *regs);
 /** Extended state (NT_X86_XSTATE). buf of size *len; *len gets the bytes read. */
 int tracee__get_xstate(pid_t tid, void *buf, size_t *len);
 int tracee__set_xstate(pid_t tid, const void *buf, size_t len);
+/** Do rdtsc and rdtscp fault in a thread for which PR_SET_TSC forbids them? Tried out in the calling thread, which must be the
+ *  process's only one. fork, clone and exec keep it forbidden. */
+bool tracee__tsc_faults(void);
 /** Size of NT_X86_XSTATE on this machine (asked once), and XCR0. */
 size_t tracee__xstate_size(void);
 uint64_t tracee__xcr0(void);
