@@ -7,21 +7,9 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 from e2e import Report, need  # noqa: E402
+from programs import GIT  # noqa: E402
 from projects import c_file, c_project, texts  # noqa: E402
 from transparent import same  # noqa: E402
-
-GIT = """set -e
-git init -q -b main .
-git add .
-git commit -q -m first
-echo more >> text01.txt
-git commit -q -a -m second
-git log --stat
-git -c gc.threads=1 -c pack.threads=1 -c gc.auto=0 gc -q
-git fsck --full
-git count-objects -v
-git status --short
-"""
 
 
 def compile_one():

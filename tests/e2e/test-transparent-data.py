@@ -2,46 +2,19 @@
 # SPDX-License-Identifier: MIT
 # timeout 400
 """Transparent: a database, cryptography, the network, contended locks and many children."""
-import functools
-import http.server
 import os
 import sys
-import threading
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 from e2e import Report, expect, prog  # noqa: E402
+from programs import SQL, serve  # noqa: E402
 from projects import texts  # noqa: E402
 from transparent import same  # noqa: E402
-
-SQL = b"""
-PRAGMA journal_mode=WAL;
-CREATE TABLE t (id INTEGER PRIMARY KEY, name TEXT, n REAL);
-BEGIN;
-WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM c WHERE i < 100000)
-INSERT INTO t SELECT i, 'name ' || i, i * 0.5 FROM c;
-COMMIT;
-CREATE INDEX ti ON t (name);
-UPDATE t SET n = n + 1 WHERE id % 100 = 0;
-SELECT count(*), sum(n), min(name), max(name) FROM t;
-PRAGMA integrity_check;
-"""
-
-
-class Quiet(http.server.SimpleHTTPRequestHandler):
-    """Serves files, says nothing, and sends no date."""
-
-    def log_message(self, *_):
-        pass
-
-    def date_time_string(self, timestamp=None):
-        return "Thu, 01 Jan 1970 00:00:00 GMT"
 
 
 def curl(tmp):
     texts(tmp)
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=tmp))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    url = f"http://127.0.0.1:{server.server_address[1]}"
+    server, url = serve(tmp)
     try:
         same(["curl", "-sS", "-i", f"{url}/text01.txt", "-o", "out", f"{url}/folder/text00.txt"])
         same(["curl", "-sS", "-f", f"{url}/nothing"], status=22)

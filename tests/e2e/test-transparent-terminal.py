@@ -11,16 +11,11 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 import e2e  # noqa: E402
 from e2e import BPREC, Report, check, expect, expect_verdict, need, prog, tempdir  # noqa: E402
+from programs import SET_M  # noqa: E402
 from terminal import Terminal  # noqa: E402
 from transparent import ENV, same  # noqa: E402
 
 CTRL_C, CTRL_Z, CTRL_BACKSLASH = "\x03", "\x1a", "\x1c"
-SET_M = """set -m
-sleep 100 & jobs -r | sed 's/[0-9]\\{3,\\}/PID/'
-kill -STOP %1; wait %1 2> /dev/null; echo "stopped: $?"
-kill -CONT %1; kill %1; wait %1; echo "ended: $?"
-(kill -TSTP $BASHPID; echo continued) & wait %% 2> /dev/null; echo "tstp: $?"; fg %% > /dev/null; echo "fg: $?"
-"""
 
 
 def bash_session(term):
