@@ -50,6 +50,9 @@
  *   record/object.[ch]      objects, descriptors, saved pages
  *   record/exec.[ch]        the image after exec
  *   record/signals.[ch]     delivers and holds back signals
+ *   record/preempt.[ch]     stops between calls: a place that can be found
+ *   record/telling.[ch]     ... and the memory that tells it
+ *   record/words.[ch]       words that differ in two pictures
  *   record/patch.[ch]       cpuid, rdtsc: patched, carried out
  *   record/emit.[ch]        events into trace and model
  *   record/outside.[ch]     outside changes, first to last
@@ -63,6 +66,7 @@
  *   record/sharing.[ch]     what closes share groups
  *
  * Instructions, decoded
+ *   insn/access.[ch]        what an instruction reads and stores
  *   insn/comparer.[ch]      machine code that compares a state in line
  *   insn/relocate.[ch]      instructions moved elsewhere
  *   insn/sites.[ch]         finds cpuid, rdtsc in a file

@@ -226,7 +226,9 @@ enum data_why {
 	DATA_PATCH = 3, /* stored by bprec */
 };
 
-/** Where a signal came in. */
+/** Where a signal came in: where the thread's last event left it, at the instruction that raised it, between two calls. One
+ *  that has a handler, and one that stops or ends a thread whose group goes on, is preceded by the EV_REGS (REGS_PREEMPT) of
+ *  its place; others between two calls have no place of their own. */
 enum signal_place { SIGNAL_AT_SYSCALL = 1, SIGNAL_SYNC = 2, SIGNAL_PREEMPT = 3 };
 /** What a signal did. */
 enum signal_action {
@@ -252,7 +254,8 @@ struct ev_signal {
 enum regs_why { REGS_SIGRETURN = 1, REGS_PREEMPT = 2 };
 
 /** EV_REGS. Followed by xsave_len bytes of extended state. REGS_PREEMPT: the thread was stopped between two
- *  calls and another thread of its group goes on (DESIGN 8). */
+ *  calls, because another thread of its group goes on, or for a signal: EV_SIGNAL (SIGNAL_PREEMPT) comes next then (DESIGN
+ *  8). The thread's events before it are EV_WORDS and then EV_MEMHASH, either of which may be missing. */
 struct ev_regs {
 	uint32_t why; /* enum regs_why */
 	uint32_t xsave_len;
@@ -484,7 +487,7 @@ struct mem_word {
 	uint64_t value; /* what the 8 bytes there hold */
 };
 /** EV_WORDS: words of memory that tell rounds of a loop apart, at the point of the thread's EV_REGS (REGS_PREEMPT) that
- *  follows as its next event. Followed by nwords mem_words. */
+ *  follows as its next event but EV_MEMHASH. Followed by nwords mem_words (at most 64), the most telling first. */
 struct ev_words {
 	uint32_t nwords, reserved;
 };

@@ -10,7 +10,7 @@ from e2e import PAGE, Failed
 
 ZERO, ABSENT, LOST = 0, (1 << 64) - 1, (1 << 64) - 2
 NAMES = ("start hook process exec exit syscall syscall-enter data signal regs object pages map unmap protect remap mem "
-         "object-write change writer exposure exposure-end gap compare loss note group output end").split()
+         "object-write change writer exposure exposure-end gap compare loss note group output end insn words memhash limit").split()
 TYPES = {n: name for n, name in enumerate(NAMES, 1)}
 FRAME = struct.Struct("<IHHIIQQIIQQ")
 EVENT = struct.Struct("<IHHIIQQ")

@@ -7,6 +7,7 @@
  */
 #include <pthread.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,6 +25,8 @@ static volatile uint64_t trail;	  /* hash of where the program was interrupted *
 static volatile uint64_t counter; /* of loops in memory */
 static volatile uint64_t rounds;  /* of outer loops in memory */
 static volatile int flag;
+static struct itimerval
+	again; /* one-shot: set anew by the handler, so that the loop goes on in between */
 
 static void mix(uint64_t v)
 {
@@ -43,13 +46,17 @@ static void note(int sig, siginfo_t *si, void *ctx)
 	mix(counter);
 	mix(rounds);
 	seen++;
+	if (again.it_value.tv_usec)
+		setitimer(ITIMER_REAL, &again, NULL);
 }
 
-static void timer(long usec)
+/** Signals from here on: so long after each other, whether handled or not (`period`) or after the handler. 0: no more. */
+static void timer(long usec, bool period)
 {
 	struct sigaction sa = { .sa_sigaction = note, .sa_flags = SA_SIGINFO | SA_RESTART };
-	struct itimerval it = { { 0, usec }, { 0, usec } };
+	struct itimerval it = { { 0, period ? usec : 0 }, { 0, usec } };
 
+	again.it_value.tv_usec = period ? 0 : usec;
 	if (usec)
 		sigaction(SIGALRM, &sa, NULL);
 	setitimer(ITIMER_REAL, &it, NULL);
@@ -57,7 +64,7 @@ static void timer(long usec)
 
 static void end(const char *what)
 {
-	timer(0);
+	timer(0, false);
 	printf("%s: %ld handler runs, trail %016llx, counter %llu, rounds %llu\n", what, seen,
 	       (unsigned long long)trail, (unsigned long long)counter, (unsigned long long)rounds);
 }
@@ -67,13 +74,13 @@ static void in_register(void)
 {
 	uint64_t n = 0;
 
-	timer(1000);
+	timer(3000, false);
 	__asm__ volatile("1: inc %0\n"
 			 "   cmpq %2, %1\n"
 			 "   jl 1b\n"
 			 : "+r"(n)
 			 : "m"(seen), "r"(want));
-	timer(0);
+	timer(0, false);
 	counter = n;
 	end("register");
 }
@@ -81,7 +88,7 @@ static void in_register(void)
 /** ... in a word of memory. */
 static void in_memory(void)
 {
-	timer(1000);
+	timer(3000, false);
 	while (seen < want)
 		counter++;
 	end("memory");
@@ -93,12 +100,12 @@ __attribute__((noinline, optimize("O0"))) static void in_frame(void)
 	volatile uint64_t n = 0;
 	uint64_t sum = 0;
 
-	timer(1000);
+	timer(3000, false);
 	while (seen < want) {
 		n++;
 		sum += n & 3;
 	}
-	timer(0);
+	timer(0, false);
 	counter = n + sum;
 	end("frame");
 }
@@ -106,7 +113,7 @@ __attribute__((noinline, optimize("O0"))) static void in_frame(void)
 /** The inner loop's registers are the same in each round of the outer one, whose counter is in memory. */
 static void nested(void)
 {
-	timer(1000);
+	timer(3000, false);
 	while (seen < want) {
 		rounds++;
 		for (int i = 0; i < 20000; i++)
@@ -126,12 +133,12 @@ __attribute__((noinline, optimize("O0"))) static void nested_frame(void)
 {
 	volatile uint64_t n = 0;
 
-	timer(1000);
+	timer(3000, false);
 	while (seen < want) {
 		n++;
 		inner(20000);
 	}
-	timer(0);
+	timer(0, false);
 	counter = n;
 	end("nested-frame");
 }
@@ -145,7 +152,7 @@ static void one_instruction(void)
 
 	if (area == MAP_FAILED)
 		exit(3);
-	timer(2000);
+	timer(5000, false);
 	while (seen < want) {
 		void *to = area;
 		size_t n = len;
@@ -153,25 +160,25 @@ static void one_instruction(void)
 		rounds++;
 		__asm__ volatile("rep stosb" : "+D"(to), "+c"(n) : "a"((int)rounds) : "memory");
 	}
-	timer(0);
+	timer(0, false);
 	for (size_t i = 0; i < len; i += 4096)
 		mix(area[i]);
 	end("stosb");
 }
 
-/** So many milliseconds of 1 kHz; the time is told by the handler's runs. */
+/** So many signals at 1 kHz, whatever the handler takes; no call is made in between. */
 static void khz(void)
 {
 	uint64_t x = 88172645463325252u;
 
-	timer(1000);
+	timer(1000, true);
 	while (seen < want) {
 		x ^= x << 13;
 		x ^= x >> 7;
 		x ^= x << 17;
 		counter++;
 	}
-	timer(0);
+	timer(0, false);
 	mix(x);
 	end("khz");
 }
@@ -181,13 +188,13 @@ static void compute(void)
 {
 	uint64_t x = 88172645463325252u;
 
-	timer(1000);
+	timer(1000, true);
 	for (long i = 0; i < want * 1000000; i++) {
 		x ^= x << 13;
 		x ^= x >> 7;
 		x ^= x << 17;
 	}
-	timer(0);
+	timer(0, false);
 	mix(x);
 	end("compute");
 }

@@ -144,7 +144,7 @@ static int look(struct recorder *r, struct task *t)
 		drop_plan(t);
 	c = sys__lookup(t->nr);
 	clear_interrupt(t, c);
-	if (signals__entry(t))
+	if (signals__entry(r, t))
 		err = substitute(t, &regs, -ERESTARTNOINTR);
 	else
 		err = prepare(r, t, c, &regs);
@@ -210,8 +210,8 @@ int calls__foreign(struct recorder *r, struct task *t)
 static int finish_substituted(struct task *t, struct regs64 *regs)
 {
 	regs->rax = t->subst;
-	if (t->subst == -ERESTARTNOINTR)
-		regs->orig_rax = t->nr; /* without a number the kernel starts nothing over */
+	/* without a number the kernel starts nothing over, and nobody knows that nothing has run since (preempt__fresh) */
+	regs->orig_rax = t->nr;
 	t->subst_set = false;
 	return tracee__set_regs(t->tid, regs);
 }
@@ -257,6 +257,8 @@ int calls__exit(struct recorder *r, struct task *t)
 			return err;
 	}
 	t->exit_regs = regs;
+	t->at_point = false;
+	signals__count_call(t, &regs);
 	ret = regs.rax;
 	if (t->nr == __NR_execve && !ret) { /* by_syscall: exec.c has written it */
 		sched__ready(r, t);

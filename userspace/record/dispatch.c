@@ -14,14 +14,14 @@
 
 #include "record/affinity.h"
 #include "record/calls.h"
-#include "record/checksum.h"
-#include "record/emit.h"
 #include "record/exec.h"
 #include "record/order.h"
 #include "record/outside.h"
 #include "record/patch.h"
+#include "record/preempt.h"
 #include "record/sched.h"
 #include "record/signals.h"
+#include "record/telling.h"
 #include "record/tree.h"
 #include "tracee/tracee.h"
 
@@ -65,37 +65,60 @@ static bool is_stop_signal(int sig)
 	return sig == SIGSTOP || sig == SIGTSTP || sig == SIGTTIN || sig == SIGTTOU;
 }
 
-static int write_preemption(struct recorder *r, struct task *t)
+/** A thread that ran user code was stopped, by us or with its process. */
+static int stopped_in_code(struct recorder *r, struct task *t, bool group)
 {
-	static uint8_t xstate[16384];
-	struct ev_regs ev = { .why = REGS_PREEMPT };
-	size_t len = sizeof(xstate);
-	int err = tracee__get_regs(t->tid, &ev.regs);
+	const bool picture = t->wants_picture && !t->preempt && !group && !sched__held(r, t);
+	struct regs64 regs;
+	int err;
 
-	if (!err)
-		err = tracee__get_xstate(t->tid, xstate, &len);
+	t->wants_picture = false;
+	t->group_stop |= group;
+	if (t->point) { /* it is on the way already */
+		preempt__resume(r, t);
+		return 0;
+	}
+	err = tracee__get_regs(t->tid, &regs);
 	if (err)
-		return err == -ESRCH ? 0 : err;
-	ev.xsave_len = len;
-	err = checksum__point(r, t, &ev.regs);
-	if (err)
-		return err == -ESRCH ? 0 : err;
-	return emit__hashed(r, EV_REGS, t, &ev.regs,
-			    (struct iovec[]){ { &ev, sizeof(ev) }, { xstate, len } }, 2);
+		return err;
+	if (preempt__fresh(t, &regs))
+		return signals__at_point(r, t);
+	if (picture && !signals__due(t, t->stop_ns)) {
+		telling__keep(r, t, &regs);
+		sched__continue(r, t, PTRACE_CONT);
+		return 0;
+	}
+	err = preempt__begin(r, t);
+	return err == 1 ? signals__at_point(r, t) : err;
+}
+
+static int group_stop(struct recorder *r, struct task *t)
+{
+	t->stop = STOP_GROUP;
+	t->group_stop = false;
+	sched__yield_token(r, t);
+	if (ptrace(PTRACE_LISTEN, t->tid, 0, 0) && errno != ESRCH)
+		return -errno;
+	return 0;
+}
+
+/** Is the thread, which ran, in the middle of a piece of code that others must see the end of? */
+static bool is_between(struct task *t)
+{
+	struct regs64 regs;
+
+	return t->point ||
+	       (!sched__alone(t) && !tracee__get_regs(t->tid, &regs) && !preempt__fresh(t, &regs));
 }
 
 /** PTRACE_EVENT_STOP: a new thread's first stop, our own interrupt, a group stop, or its end. */
 static int on_event_stop(struct recorder *r, struct task *t, int sig, enum task_state before)
 {
-	int err = 0;
-
 	t->stop = STOP_OTHER;
 	if (is_stop_signal(sig)) {
-		t->stop = STOP_GROUP;
-		sched__yield_token(r, t);
-		if (ptrace(PTRACE_LISTEN, t->tid, 0, 0) && errno != ESRCH)
-			return -errno;
-		return 0;
+		if (before == TASK_RUNNING && is_between(t))
+			return stopped_in_code(r, t, true);
+		return group_stop(r, t);
 	}
 	if (!t->known) {
 		t->stop_seen = true;
@@ -105,19 +128,23 @@ static int on_event_stop(struct recorder *r, struct task *t, int sig, enum task_
 	if (before == TASK_NEW)
 		return tree__started(r, t);
 	if (before == TASK_RUNNING && patch__pending(r, t)) { /* it runs no user code until then */
+		preempt__drop(t);
 		sched__continue(r, t, PTRACE_CONT);
 		return 0;
 	}
 	if (before == TASK_RUNNING)
-		err = write_preemption(r, t);
-	if (!err)
-		sched__ready(r, t);
-	return err;
+		return stopped_in_code(r, t, false);
+	sched__ready(r, t);
+	return 0;
 }
 
 static int on_ptrace_event(struct recorder *r, struct task *t, int event, int sig,
 			   enum task_state before)
 {
+	int err = 0;
+
+	if (event != PTRACE_EVENT_STOP && event != PTRACE_EVENT_EXIT)
+		preempt__drop(t);
 	switch (event) {
 	case PTRACE_EVENT_SECCOMP:
 		return on_seccomp(r, t);
@@ -128,7 +155,9 @@ static int on_ptrace_event(struct recorder *r, struct task *t, int event, int si
 	case PTRACE_EVENT_EXEC:
 		return exec__stop(r, t);
 	case PTRACE_EVENT_EXIT:
-		return tree__exiting(r, t);
+		if (before == TASK_RUNNING)
+			err = preempt__killed(r, t);
+		return err ? err : tree__exiting(r, t);
 	case PTRACE_EVENT_STOP:
 		return on_event_stop(r, t, sig, before);
 	default: /* PTRACE_EVENT_VFORK_DONE: still inside vfork */
@@ -161,8 +190,10 @@ static int on_stop(struct recorder *r, const struct rec_event *ev)
 		t->idle_ns = ev->ns;
 	if (event)
 		return on_ptrace_event(r, t, event, sig, before);
-	if (sig == (SIGTRAP | 0x80))
+	if (sig == (SIGTRAP | 0x80)) {
+		preempt__drop(t);
 		return on_syscall_stop(r, t, before);
+	}
 	t->stop = STOP_SIGNAL;
 	return signals__stop(r, t, sig);
 }
@@ -188,6 +219,7 @@ int dispatch_event(struct recorder *r, const struct rec_event *ev)
 		affinity__tick(r, now_ns());
 		sched__tick(r, now_ns());
 		signals__tick(r, now_ns());
+		preempt__tick(r, now_ns());
 		err = outside__tick(r, now_ns());
 		if (!err)
 			err = tree__tick(r, now_ns());

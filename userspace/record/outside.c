@@ -302,7 +302,7 @@ int outside__tick(struct recorder *r, uint64_t now)
 
 bool outside__busy(const struct recorder *r)
 {
-	if (r->changes || sched__waiting(r))
+	if (r->changes || r->nheld || sched__waiting(r))
 		return true;
 	if (!r->exposures)
 		return false;

@@ -28,6 +28,7 @@
 #include "model/regs.h"
 #include "record/emit.h"
 #include "record/object.h"
+#include "record/preempt.h"
 #include "record/sched.h"
 #include "tracee/tracee.h"
 
@@ -336,9 +337,10 @@ static int carry_out(struct recorder *r, struct task *t, uint8_t kind, uint8_t l
 	regs->rdx = ev.rdx;
 	regs->rip = ev.addr + ev.length;
 	err = tracee__set_regs(t->tid, regs);
+	if (!err)
+		err = preempt__mark(t, regs);
 	if (err)
 		return err;
-	t->exit_regs = *regs; /* nothing has run since: a signal that comes in now has this place */
 	writer__reg_hash(r->w, regs64__hash(regs));
 	err = emit(r, EV_INSN, t, &ev, sizeof(ev), NULL, 0);
 	if (err)

@@ -37,6 +37,8 @@ enum task_stop {
 };
 
 struct share_group;
+struct point;
+struct picture;
 
 /** A thread that is traced. */
 struct task {
@@ -81,9 +83,19 @@ struct task {
 	struct sys_scratch *plan; /* redirection of the current call, NULL: none */
 	uint8_t *moved;		  /* bytes that the current call moves past its memory (moved.c) */
 	size_t moved_len;
-	struct regs64 exit_regs; /* at the last exit stop */
-	struct kevent *stored;	 /* what its current call did to objects (stores.c); malloced */
+	struct kevent *stored; /* what its current call did to objects (stores.c); malloced */
 	size_t nstored;
+	struct regs64 exit_regs; /* as its last event left them (preempt__mark, calls.c) */
+	bool at_point;		 /* ... which was a preemption point */
+	bool group_stop;	 /* it is to stop with its process when the point is written */
+	bool wants_picture;	 /* its next stop is for a picture, not for a point */
+	struct point *point;	 /* it is on the way to a preemption point (preempt.c); NULL: not */
+	struct picture
+		*picture; /* its memory as it was some time ago (telling.c), malloced; NULL: none */
+	uint64_t picture_ns; /* when it was taken */
+	uint64_t call_ns;    /* when its last call ended, those of signal handlers apart */
+	uint64_t
+		handler_rsp; /* stack pointer at the start of its outermost signal handler; 0: in none */
 	struct kevent watch;	     /* last KEV_WATCH of this thread; type 0: none */
 	struct pending_signal *held; /* signals held back to the next call */
 	struct home_seat seat;	     /* processors that it runs on */
@@ -217,6 +229,7 @@ struct recorder {
 	struct patched *patched; /* what objects hold to be patched (patch.c) */
 	uint32_t next_space, next_group, next_object, next_outsider, next_exposure;
 	size_t ntasks;	 /* threads alive */
+	size_t nheld;	 /* signals held back and not sent again */
 	size_t open_fds; /* descriptors pinned in objects */
 	pid_t root;
 	uint32_t end_kind; /* of the root, once known */

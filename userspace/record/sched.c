@@ -98,7 +98,7 @@ void sched__leave(struct recorder *r, struct task *t)
 void sched__interrupt(struct task *t, bool preempt)
 {
 	t->preempt |= preempt;
-	if (t->interrupt_sent || t->state != TASK_RUNNING)
+	if (t->interrupt_sent || t->point || t->state != TASK_RUNNING)
 		return;
 	if (!ptrace(PTRACE_INTERRUPT, t->tid, 0, 0))
 		t->interrupt_sent = true;

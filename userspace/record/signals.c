@@ -4,8 +4,9 @@
  *
  * Synchronous signals (a fault, a trap) are delivered where they came in, and so are those that come in at a call's exit.
  * One that arrives between two calls, and has a handler, is held back and sent again when the thread enters its next call,
- * or after SIGNALS_HOLD_NS; its siginfo is put back at its second delivery stop. Where no call comes in time, its place is
- * written down with all registers (place SIGNAL_PREEMPT).
+ * or, where none comes in time (SIGNALS_HOLD_NS) or can be expected (SIGNALS_CALL_NS), at a preemption point (preempt.c);
+ * its siginfo is put back at its second delivery stop. A stop or an end that others of the group live through waits for a
+ * point too. What is ignored has no place.
  *
  * The call that it was held back for has not happened yet when the handler runs: the kernel skips it, and starts it over
  * after the handler. Else an exit would lose the signal, an exec or a SIG_DFL would make it fatal, a mask would hide it,
@@ -26,7 +27,9 @@
 
 #include "record/emit.h"
 #include "record/patch.h"
+#include "record/preempt.h"
 #include "record/sched.h"
+#include "record/telling.h"
 #include "tracee/tracee.h"
 
 #define FRAME_MAX (64u << 10) /* a frame holds the extended state: some KiB, more with AMX */
@@ -40,13 +43,13 @@ static bool is_sync(int sig, const siginfo_t *si)
 	return sig == SIGSEGV || sig == SIGBUS || sig == SIGFPE || sig == SIGILL || sig == SIGTRAP;
 }
 
+/** Where a signal came in, by the registers at its stop. SIGNAL_PREEMPT without t->at_point: between two calls. */
 static enum signal_place place_of(const struct task *t, int sig)
 {
 	if (is_sync(sig, &t->info))
 		return SIGNAL_SYNC;
-	/* nothing has run since the exit stop if every register is as it was there */
-	return memcmp(&t->before_sig, &t->exit_regs, sizeof(t->exit_regs)) ? SIGNAL_PREEMPT
-									   : SIGNAL_AT_SYSCALL;
+	return preempt__fresh(t, &t->before_sig) && !t->at_point ? SIGNAL_AT_SYSCALL
+								 : SIGNAL_PREEMPT;
 }
 
 static enum signal_action default_action(int sig)
@@ -139,8 +142,12 @@ static int entered_handler(struct recorder *r, struct task *t)
 	n = tracee__read(t->tid, regs.rsp, frame, flen);
 	flen = n > 0 ? n : 0;
 	err = write_signal(r, t, SIGNAL_HANDLER, &regs, xlen, flen);
+	if (!err)
+		err = preempt__mark(t, &regs);
 	if (err)
 		return err;
+	if (!t->handler_rsp)
+		t->handler_rsp = regs.rsp;
 	t->stop = STOP_OTHER;
 	sched__ready(r, t);
 	return 0;
@@ -169,7 +176,7 @@ static bool take_held(struct task *t, int sig)
 }
 
 /** Holds a signal back. False: no memory, deliver it now. */
-static bool hold_back(struct task *t)
+static bool hold_back(struct recorder *r, struct task *t)
 {
 	struct pending_signal *h = calloc(1, sizeof(*h)), **p = &t->held;
 
@@ -180,12 +187,69 @@ static bool hold_back(struct task *t)
 	while (*p)
 		p = &(*p)->next;
 	*p = h;
+	r->nheld++;
 	return true;
+}
+
+/** Delivers the signal in t->info at a place that the trace tells: an event of the thread, or the instruction that raised it. */
+static int deliver(struct recorder *r, struct task *t)
+{
+	const int sig = t->info.si_signo;
+	const bool sync = place_of(t, sig) == SIGNAL_SYNC;
+	const enum signal_action action = action_of(t, sig);
+	struct regs64 regs = t->before_sig;
+	int err = 0;
+
+	t->cont_sig = sig;
+	t->step_to_handler = action == SIGNAL_HANDLER;
+	if (!t->step_to_handler)
+		err = write_signal(r, t, action, &t->before_sig, 0, 0);
+	if (!err && sync && !t->step_to_handler)
+		err = preempt__mark(t, &regs);
+	if (err)
+		return err;
+	if (sync) /* what the thread has done up to here isn't written down before the handler is entered: no other may run */
+		sched__continue(r, t, t->step_to_handler ? PTRACE_SINGLESTEP : PTRACE_CONT);
+	else
+		sched__ready(r, t);
+	return 0;
+}
+
+/** A signal came in between two calls. */
+static int between(struct recorder *r, struct task *t, bool again)
+{
+	const enum signal_action action = action_of(t, t->info.si_signo);
+	int err = 0;
+
+	if (!t->point && (action == SIGNAL_IGNORED || action == SIGNAL_DEFAULT ||
+			  (action != SIGNAL_HANDLER && sched__alone(t)))) {
+		err = write_signal(r, t, action, &t->before_sig, 0, 0);
+		t->cont_sig = t->info.si_signo;
+		if (!err)
+			sched__continue(r, t, PTRACE_CONT);
+		return err;
+	}
+	if (again || !hold_back(r, t)) { /* it has been put off long enough */
+		preempt__drop(t);
+		err = preempt__here(r, t);
+		return err ? err : deliver(r, t);
+	}
+	if (t->point) {
+		preempt__resume(r, t);
+		return 0;
+	}
+	if (action == SIGNAL_HANDLER && !signals__due(t, t->stop_ns)) {
+		if (t->picture_ns < t->call_ns)
+			telling__keep(r, t, &t->before_sig);
+		sched__continue(r, t, PTRACE_CONT);
+		return 0;
+	}
+	err = preempt__begin(r, t);
+	return err == 1 ? signals__at_point(r, t) : err;
 }
 
 int signals__stop(struct recorder *r, struct task *t, int sig)
 {
-	enum signal_action action;
 	siginfo_t info;
 	bool again;
 	int err;
@@ -194,7 +258,13 @@ int signals__stop(struct recorder *r, struct task *t, int sig)
 		return errno == EINVAL ? 0 : -errno;
 	if (t->step_to_handler && sig == SIGTRAP && info.si_code > 0)
 		return entered_handler(r, t); /* t->info is still that of the signal */
+	if (preempt__owns(t, &info)) {
+		err = preempt__step(r, t);
+		return err == 1 ? signals__at_point(r, t) : err;
+	}
 	t->info = info;
+	if (is_sync(sig, &info))
+		preempt__drop(t); /* an event by itself */
 	err = sig == SIGTRAP ? patch__trap(r, t) : sig == SIGSEGV ? patch__fault(r, t) : 0;
 	if (err)
 		return err < 0 ? err : 0;
@@ -203,22 +273,9 @@ int signals__stop(struct recorder *r, struct task *t, int sig)
 	err = tracee__get_regs(t->tid, &t->before_sig);
 	if (err)
 		return err;
-	action = action_of(t, sig);
-	if (!again && action == SIGNAL_HANDLER && place_of(t, sig) == SIGNAL_PREEMPT &&
-	    hold_back(t)) {
-		sched__ready(r, t);
-		return 0;
-	}
-	t->cont_sig = sig;
-	if (action == SIGNAL_HANDLER) {
-		t->step_to_handler = true;
-	} else {
-		err = write_signal(r, t, action, &t->before_sig, 0, 0);
-		if (err)
-			return err;
-	}
-	sched__ready(r, t);
-	return 0;
+	if (is_sync(sig, &t->info) || preempt__fresh(t, &t->before_sig))
+		return deliver(r, t);
+	return between(r, t, again);
 }
 
 /** Was another of its number, held back before it, sent and not yet delivered? */
@@ -230,8 +287,8 @@ static bool waits_for_another(const struct task *t, const struct pending_signal 
 	return false;
 }
 
-/** Sends again what is held back for at least `age`. Returns how many were sent that are not in the set `blocked`. */
-static int send_held(struct task *t, uint64_t now, uint64_t age, uint64_t blocked)
+/** Sends again what is held back. Returns how many were sent that are not in the set `blocked`. */
+static int send_held(struct recorder *r, struct task *t, uint64_t blocked)
 {
 	static uint64_t cookies = 0xb9ec000000000000;
 	int n = 0;
@@ -239,9 +296,10 @@ static int send_held(struct task *t, uint64_t now, uint64_t age, uint64_t blocke
 	for (struct pending_signal *h = t->held; h; h = h->next) {
 		siginfo_t si = { .si_signo = h->info.si_signo, .si_code = SI_QUEUE };
 
-		if (h->cookie || now - h->ns < age || waits_for_another(t, h))
+		if (h->cookie || waits_for_another(t, h))
 			continue;
 		h->cookie = ++cookies;
+		r->nheld--;
 		si.si_value.sival_ptr = (void *)h->cookie;
 		if (!syscall(SYS_rt_tgsigqueueinfo, t->pid, t->tid, si.si_signo, &si))
 			n += !(blocked >> (si.si_signo - 1) & 1);
@@ -249,7 +307,33 @@ static int send_held(struct task *t, uint64_t now, uint64_t age, uint64_t blocke
 	return n;
 }
 
-bool signals__entry(struct task *t)
+int signals__at_point(struct recorder *r, struct task *t)
+{
+	send_held(r, t, 0);
+	if (t->group_stop && ptrace(PTRACE_INTERRUPT, t->tid, 0, 0) && errno != ESRCH)
+		return -errno;
+	sched__ready(r, t);
+	return 0;
+}
+
+bool signals__due(const struct task *t, uint64_t now)
+{
+	for (const struct pending_signal *h = t->held; h; h = h->next)
+		if (!h->cookie)
+			return now - h->ns >= SIGNALS_HOLD_NS ||
+			       now - t->call_ns >= SIGNALS_CALL_NS;
+	return false;
+}
+
+void signals__count_call(struct task *t, const struct regs64 *regs)
+{
+	if (t->handler_rsp && (t->nr == SYS_rt_sigreturn || regs->rsp > t->handler_rsp))
+		t->handler_rsp = 0;
+	else if (!t->handler_rsp)
+		t->call_ns = t->stop_ns;
+}
+
+bool signals__entry(struct recorder *r, struct task *t)
 {
 	uint64_t blocked = 0;
 
@@ -259,14 +343,14 @@ bool signals__entry(struct task *t)
 	 * number that makes it start over */
 	ptrace(PTRACE_GETSIGMASK, t->tid, sizeof(blocked), &blocked);
 	/* rt_sigreturn may be what unblocks it: delivered at its exit */
-	return send_held(t, t->stop_ns, 0, blocked) && t->nr != SYS_rt_sigreturn;
+	return send_held(r, t, blocked) && t->nr != SYS_rt_sigreturn;
 }
 
 void signals__tick(struct recorder *r, uint64_t now)
 {
 	for (struct task *t = r->tasks; t; t = t->hh.next)
-		if (t->held)
-			send_held(t, now, SIGNALS_HOLD_NS, 0);
+		if (t->state == TASK_RUNNING && signals__due(t, now))
+			sched__interrupt(t, false);
 }
 
 int signals__returned(struct recorder *r, struct task *t, const struct regs64 *regs)
@@ -281,16 +365,18 @@ int signals__returned(struct recorder *r, struct task *t, const struct regs64 *r
 	if (err)
 		return err;
 	ev.xsave_len = len;
-	return emit__hashed(r, EV_REGS, t, regs,
-			    (struct iovec[]){ { &ev, sizeof(ev) }, { xstate, len } }, 2);
+	err = emit__hashed(r, EV_REGS, t, regs,
+			   (struct iovec[]){ { &ev, sizeof(ev) }, { xstate, len } }, 2);
+	return err ? err : preempt__mark(t, &ev.regs);
 }
 
-void signals__drop(struct task *t)
+void signals__drop(struct recorder *r, struct task *t)
 {
 	while (t->held) {
 		struct pending_signal *p = t->held;
 
 		t->held = p->next;
+		r->nheld -= !p->cookie;
 		free(p);
 	}
 }

@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "record/order.h"
+#include "record/preempt.h"
 #include "record/recorder.h"
 #include "record/sched.h"
 #include "record/signals.h"
@@ -39,8 +40,9 @@ void rtask__free(struct recorder *r, struct task *t)
 {
 	sched__leave(r, t);
 	order__end(r, t);
-	signals__drop(t);
+	signals__drop(r, t);
 	stores__drop(t);
+	preempt__free(t);
 	HASH_DEL(r->tasks, t);
 	r->ntasks--;
 	free(t->plan);
