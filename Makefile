@@ -3,6 +3,7 @@
 # make [all]      build/bprec                      make test    install what is missing, build, run all tests
 # make test-unit  unit tests only                  make bench   figures, fails beyond a bound
 # make test-mutants  without any of the rules of DESIGN 12, do tests fail?
+# make test-vm    some tests on Debian's kernels 6.1 and 6.12, in virtual machines
 # make demo       a first look, sets up a machine  make lint    format, layers, documents, conventions
 # make install    to $(DESTDIR)$(prefix)           make check-install, uninstall, clean
 #
@@ -137,6 +138,12 @@ test-unit: $(UNIT)
 test-mutants: build-tests
 	$(Q)$(as_root) tests/mutants/run.py $(T)
 
+# On stock Debian kernels in virtual machines, without KVM; T: patterns of the tests to run there.
+test-vm:
+	@scripts/deps.sh build test vm
+	$(Q)$(MAKE) --no-print-directory $(if $(filter 1,$(V)),,-s) build-tests
+	$(Q)$(as_root) env BUILD=$(B) tests/vm/run $(T)
+
 bench:
 	@scripts/deps.sh build bench
 	$(Q)$(MAKE) --no-print-directory $(if $(filter 1,$(V)),,-s) build-tests
@@ -172,7 +179,7 @@ check-install: all
 clean:
 	rm -rf build
 
-.PHONY: all build-tests test test-unit test-mutants bench demo lint install uninstall check-install clean
+.PHONY: all build-tests test test-unit test-mutants test-vm bench demo lint install uninstall check-install clean
 .DELETE_ON_ERROR:
 .SECONDARY:
 -include $(OBJ:.o=.d) $(UNIT:=.d) $(PROGS:=.d) $(PROGOBJ:.o=.d) $(wildcard $(B)/bpf/*.d)

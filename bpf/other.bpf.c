@@ -51,6 +51,24 @@ struct aio_request {
 	__u64 buf, nbytes, offset;
 };
 
+static const struct flight no_flight = {};
+
+/* flight_begin for what a global function got as its argument, which up to 6.1 can't be put into a map; a copy on the stack
+ * would be too much for it (512 bytes in all). */
+static __always_inline void part_begin(struct flight *f, __u64 slot)
+{
+	struct flight_key key = { bpf_get_current_pid_tgid(), slot };
+	struct flight *kept = NULL;
+
+	flight_open(f);
+	if (!bpf_map_update_elem(&flights, &key, &no_flight, BPF_ANY))
+		kept = bpf_map_lookup_elem(&flights, &key);
+	if (kept)
+		*kept = *f;
+	else
+		loss(f->n.hook, LOSS_MAP_FULL);
+}
+
 /* Part `slot` of a call changes a range of what a descriptor leads to. 1: it is watched, 0: not. Not static: the verifier
  * then looks at it once, and not again for each round of each loop that calls it (63 ms of loading, 6.18). */
 __noinline int call_part(__u32 fd, struct flight *f, __u32 slot)
@@ -71,7 +89,7 @@ __noinline int call_part(__u32 fd, struct flight *f, __u32 slot)
 		flight_open(f);
 		return 0;
 	}
-	flight_begin(f, slot);
+	part_begin(f, slot);
 	return 1;
 }
 

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# scripts/deps.sh [build] [test] [lint] [bench] [demo]: installs the Debian packages of these groups (default: all) that
+# scripts/deps.sh [build] [test] [lint] [bench] [demo] [vm]: installs the Debian packages of these groups (default: all) that
 # are missing. Needs root, or sudo; says nothing and changes nothing if all is there.
 set -u
 
@@ -46,6 +46,11 @@ test   default-jre-headless:java  recorded
 test   ripgrep:rg               recorded (Rust)
 test   fzf:fzf                  recorded (Go)
 test   man-db:man               checks the man pages
+vm     qemu-system-x86:qemu-system-x86_64  virtual machines with other kernels
+vm     busybox-static:busybox   their first process
+vm     xz-utils:xz              kernels and modules in packages
+vm     zstd:zstd                kernels in packages
+vm     python3:python3          makes and runs them
 lint   clang-format:clang-format  form of the code
 lint   clang:clang              second opinion on warnings
 lint   universal-ctags:ctags    lengths of functions
@@ -60,7 +65,7 @@ bench  python3:python3          runs it and makes the table
 demo   python3:python3          changes a file behind the recording
 '
 
-groups=" ${*:-build test lint bench demo} "
+groups=" ${*:-build test lint bench demo vm} "
 PATH=$PATH:/usr/sbin:/sbin
 
 # Packages of the wanted groups whose command isn't there either.
