@@ -4,12 +4,14 @@
 """Memory in a replay is what it was, after each call: mappings of all kinds, what insiders share and change by stores and by
 system calls. The hashes of all pages are compared at each event (--checksum=all)."""
 import os
+import shutil
+import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 import e2e  # noqa: E402
-from e2e import Failed, Report, prog, tempdir  # noqa: E402
-from replay import record, same  # noqa: E402
+from e2e import BPREC, Failed, Report, prog, tempdir  # noqa: E402
+from replay import DONE, NOBODY, record, same  # noqa: E402
 from tracefile import Trace  # noqa: E402
 
 MAPPINGS = ["anonymous-moves", "shared-moves", "truncated-memfd", "truncated-file", "advice", "protection", "growing", "generated"]
@@ -34,6 +36,29 @@ def order_of_write():
         raise Failed(f"calls at {calls}, pages at {pages}")
 
 
+def unobserved(program, name):
+    """Recorded without BPF, as nobody: what insiders write to mapped files is found by their descriptors."""
+    top = tempdir()
+    for path in (BPREC, prog(program)):
+        shutil.copy(path, top)
+        os.chmod(os.path.join(top, os.path.basename(path)), 0o755)
+    os.mkdir(top + "/out")
+    os.chmod(top, 0o755)
+    os.chown(top + "/out", NOBODY, NOBODY)
+    run = subprocess.run([top + "/bprec", "record", "-q", "--checksum=all", "-o", top + "/out/trace", "--", f"{top}/{program}", name],
+                         stdin=subprocess.DEVNULL, capture_output=True, timeout=120, user=NOBODY, group=NOBODY, extra_groups=[],
+                         preexec_fn=e2e.die_with_parent)
+    v = e2e.check(top + "/out/trace")
+    if run.returncode or v.doc["observation"]["active"] or v.verdict != "uncertain":
+        raise Failed(f"record returned {run.returncode}: {run.stderr!r}; {v.brief()}")
+    again = subprocess.run([BPREC, "replay", top + "/out/trace"], stdin=subprocess.DEVNULL, capture_output=True, timeout=120,
+                           preexec_fn=e2e.die_with_parent)
+    if again.returncode or again.stdout != run.stdout or not DONE.search(again.stderr):
+        raise Failed(f"replay put out {again.stdout!r}, recorded {run.stdout!r}: {again.stderr!r}")
+    if b"what could have changed unseen" not in again.stderr:
+        raise Failed(f"it isn't said that the trace is uncertain: {again.stderr!r}")
+
+
 def main():
     e2e.need_root()
     r = Report()
@@ -42,6 +67,8 @@ def main():
         r.case(f"one process: {name}", scenario, "mappings", name)
     for name in SHARERS:
         r.case(f"shared: {name}", scenario, "sharers", name, 2)
+    for program, name in (("sharers", "own-write"), ("sharers", "watched-write"), ("mappings", "truncated-memfd")):
+        r.case(f"not observed: {name}", unobserved, program, name)
     r.exit()
 
 

@@ -190,8 +190,10 @@ static void clone_vm(void)
 	int status;
 
 	for (long i = 0; i < 4; i++) {
-		char *stack = malloc(1 << 16);
+		char *stack = mmap(NULL, 1 << 16, PROT_READ | PROT_WRITE,
+				   MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
 
+		need(stack != MAP_FAILED, "stack");
 		pid[i] = clone(in_same_memory, stack + (1 << 16), CLONE_VM | SIGCHLD, (void *)i);
 		need(pid[i] > 0, "clone");
 		in_same_memory((void *)7);

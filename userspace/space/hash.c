@@ -56,8 +56,8 @@ static int add_found(void *ctx, uint64_t addr, uint64_t n)
 }
 
 /** Stacks are left out: what the dynamic linker saves there of the extended state (xsavec, when a function is called for the
- *  first time) tells which components are in use, and that changes with the context switches of the machine. Seen on Linux
- *  6.18: two replays of one trace differ there, in bytes that nobody reads. */
+ *  first time) tells which components are in use, and that changes with the context switches of the machine
+ *  (tests/progs/xinuse counts it). Two replays of one trace differ there, in bytes that nobody reads. */
 static bool is_stack(const struct model_vma *v)
 {
 	return v->kind == MAP_KIND_STACK || (v->flags & MAP_STACK);
