@@ -68,6 +68,7 @@
  * Instructions, decoded
  *   insn/access.[ch]        what an instruction reads and stores
  *   insn/comparer.[ch]      machine code that compares a state in line
+ *   insn/gopclntab.[ch]     functions of Go programs
  *   insn/relocate.[ch]      instructions moved elsewhere
  *   insn/sites.[ch]         finds cpuid, rdtsc in a file
  *

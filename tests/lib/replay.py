@@ -68,7 +68,7 @@ def own_lines(err):
 
 def own_words(err):
     """What bprec says, its first lines."""
-    return b"".join(line for line in err.splitlines(True) if line.startswith(b"bprec: "))[:800].decode(errors="replace")
+    return b"".join(re.findall(rb"bprec: .*\n", err))[:800].decode(errors="replace")
 
 
 def same(argv, rounds=1, setup=None, status=None, **kw):

@@ -4,7 +4,7 @@
  *
  * The bytes of these instructions also occur in others' immediates and in data (libc has `0f 31` 39 times, and 2 rdtsc). So
  * each place found is decoded towards, from the beginning of the function that holds it: the unwind table's ranges begin
- * at instructions, else the symbols of functions do. Where neither covers it, or the bytes on the way don't decode (data
+ * at instructions, else the symbols of functions do, else the table of a Go program. Where none covers it, or the bytes on the way don't decode (data
  * among code), it stays undecided and is left alone.
  *
  * The file is read, never mapped: somebody could truncate it meanwhile.
@@ -23,6 +23,7 @@
 #include <unistd.h>
 
 #include "bprec/format.h"
+#include "insn/gopclntab.h"
 
 #define CODE_MAX (1ull << 30) /* bytes of one segment */
 
@@ -37,6 +38,9 @@ struct search {
 	Dwarf_CFI *cfi;
 	struct range *funcs; /* of symbols, sorted; made when first needed */
 	size_t nfuncs;
+	uint64_t *
+		go; /* where Go's functions begin, and at [ngo] the end of all; made with `funcs` */
+	size_t ngo;
 	bool funcs_known;
 	const uint8_t *code; /* the segment at hand */
 	uint64_t len;
@@ -86,11 +90,48 @@ static int add_symbols(struct search *s, Elf_Scn *scn, const GElf_Shdr *sh)
 	return 0;
 }
 
+/** Address of a section by name, and its contents if asked for; 0: there is none. */
+static uint64_t section(struct search *s, const char *name, Elf_Data **ret_data)
+{
+	Elf_Scn *scn = NULL;
+	GElf_Shdr sh;
+	size_t names;
+
+	if (elf_getshdrstrndx(s->elf, &names))
+		return 0;
+	while ((scn = elf_nextscn(s->elf, scn))) {
+		const char *n =
+			gelf_getshdr(scn, &sh) ? elf_strptr(s->elf, names, sh.sh_name) : NULL;
+
+		if (!n || strcmp(n, name))
+			continue;
+		if (ret_data)
+			*ret_data = elf_rawdata(scn, NULL);
+		return sh.sh_addr;
+	}
+	return 0;
+}
+
+/** A Go program's table of its functions. One that isn't good tells nothing. */
+static int read_go(struct search *s)
+{
+	Elf_Data *data = NULL;
+	int err;
+
+	if (!section(s, ".gopclntab", &data))
+		section(s, ".data.rel.ro.gopclntab", &data); /* position-independent */
+	if (!data || !data->d_buf)
+		return 0;
+	err = gopclntab__functions(data->d_buf, data->d_size, section(s, ".text", NULL), &s->go,
+				   &s->ngo);
+	return err == -ENOMEM ? err : 0;
+}
+
 static int read_functions(struct search *s)
 {
 	Elf_Scn *scn = NULL;
 	GElf_Shdr sh;
-	int err = 0;
+	int err = read_go(s);
 
 	s->funcs_known = true;
 	while (!err && (scn = elf_nextscn(s->elf, scn)))
@@ -136,6 +177,42 @@ static bool symbol_range(struct search *s, uint64_t addr, struct range *ret)
 	return true;
 }
 
+/** Does decoding from the range's beginning arrive at its end? (Functions are padded with int3.) */
+static bool decodes(const struct search *s, const struct range *r)
+{
+	ZydisDecodedInstruction in;
+	uint64_t at = r->lo;
+
+	if (r->lo < s->vaddr || r->hi > s->vaddr + s->len)
+		return false;
+	while (at < r->hi) {
+		if (!ZYAN_SUCCESS(ZydisDecoderDecodeInstruction(
+			    &s->decoder, NULL, s->code + (at - s->vaddr), r->hi - at, &in)))
+			return false;
+		at += in.length;
+	}
+	return true;
+}
+
+/** By Go's table. Where its code begins may be a guess, so the function has to fit. */
+static bool go_range(struct search *s, uint64_t addr, struct range *ret)
+{
+	size_t lo = 0, hi = s->ngo;
+
+	while (lo < hi) {
+		const size_t mid = (lo + hi) / 2;
+
+		if (s->go[mid] <= addr)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	if (!lo || s->go[lo] <= addr)
+		return false;
+	*ret = (struct range){ s->go[lo - 1], s->go[lo] };
+	return decodes(s, ret);
+}
+
 /** The range that holds an address. False: none does, or it isn't all in the segment. */
 static bool find_range(struct search *s, uint64_t addr)
 {
@@ -143,7 +220,7 @@ static bool find_range(struct search *s, uint64_t addr)
 		return true; /* go on from there */
 	if (!unwind_range(s, addr, &s->fn)) {
 		if (!s->elf || (!s->funcs_known && read_functions(s)) ||
-		    !symbol_range(s, addr, &s->fn))
+		    (!symbol_range(s, addr, &s->fn) && !go_range(s, addr, &s->fn)))
 			s->fn = (struct range){ 0 };
 	}
 	if (s->fn.lo < s->vaddr)
@@ -351,6 +428,7 @@ int insn_sites__find(int fd, struct insn_sites *ret)
 		dwarf_cfi_end(s.cfi);
 	elf_end(s.elf);
 	free(s.funcs);
+	free(s.go);
 	if (err)
 		insn_sites__free(&s.out);
 	else
