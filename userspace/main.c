@@ -214,6 +214,8 @@
  *   replay/match.[ch]       a comparer put into a stub process
  *   replay/memhash.c        memory compared with the recorded hashes
  *   replay/point.c          preemption points found again
+ *   replay/hunt.[ch]        ... run, stepped and kept from running for ever meanwhile
+ *   replay/guard.[ch]       ... in code that the program writes to
  *   replay/terms.[ch]       what a comparer compares, and in which order
  *   replay/source.c         a thread as symbols and core files need it
  *   replay/descriptors.c    which descriptors lead to stdout and stderr

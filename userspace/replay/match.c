@@ -3,8 +3,8 @@
  * match.c: a comparer (insn/comparer.h) at work in a stub process.
  *
  * It lies in pages of bprec's own near the point, which are there only while the point is looked for: no event happens
- * meanwhile, so the program maps nothing. A jump to it is put over the instructions at the point by PTRACE_POKETEXT, which
- * writes to private mappings only and makes a copy of the page; afterwards the bytes are put back, and the copy is dropped
+ * meanwhile, so the program maps nothing. A jump to it is put over the instructions at the point: in shared memory by writing
+ * to its file, if no other share group maps it; in private mappings by PTRACE_POKETEXT, which makes a copy of the page; afterwards the bytes are put back, and the copy is dropped
  * again if it holds what the mapped file holds: a page that was nobody's copy sees later changes of the file.
  */
 #include "replay/match.h"
@@ -23,13 +23,41 @@
 #define AREA	   ((CODE_PAGES + 1) * PAGE)
 #define STACK_ROOM (64ull << 20) /* below a mapping that grows down: left free */
 
+static const struct model_vma *find_vma(struct replay *rp, struct rtask *t, uint64_t addr)
+{
+	const struct model_space *s = model__space(rp->m, t->space->id);
+
+	return s ? model__find_vma(s, addr) : NULL;
+}
+
+static bool is_private(const struct model_vma *v)
+{
+	return (v->flags & MAP_TYPE) == MAP_PRIVATE;
+}
+
+/** Into the memory that is shared: the mapping may be read-only. 1: it isn't such. */
+static int poke_shared(struct replay *rp, const struct model_vma *v, uint64_t addr,
+		       const void *bytes, size_t len)
+{
+	const int fd = v && !is_private(v) ? robject__fd(rp, v->object) : -1;
+
+	if (fd < 0 || addr + len > v->end)
+		return 1;
+	if (pwrite(fd, bytes, len, (off_t)(v->offset + (addr - v->addr))) != (ssize_t)len)
+		return replay__fail(rp, -EIO, "writing to shared code: %s", strerror(errno));
+	return 0;
+}
+
 int match__poke(struct replay *rp, struct rtask *t, uint64_t addr, const void *bytes, size_t len)
 {
 	/* a word that holds the bytes, within their page or ending where they end */
 	const uint64_t at = addr % PAGE + 8 <= PAGE ? addr : addr + len - 8;
 	uint8_t word[8];
+	const int shared = poke_shared(rp, find_vma(rp, t, addr), addr, bytes, len);
 	long old;
 
+	if (shared <= 0)
+		return shared;
 	errno = 0;
 	old = ptrace(PTRACE_PEEKTEXT, t->real, at, 0);
 	if (errno)
@@ -77,13 +105,39 @@ static int map_area(struct replay *rp, struct rtask *t, uint64_t start)
 	return (uint64_t)got == start ? 0 : -ENOTSUP;
 }
 
-/** A private mapping all of whose code bytes are there. */
+struct others {
+	struct replay *rp;
+	uint32_t group; /* of the thread whose point it is */
+};
+
+static int is_other_group(void *ctx, const struct model_task *task)
+{
+	const struct others *o = ctx;
+
+	return model__group(o->rp->m, task->group) != o->group;
+}
+
+static int is_of_others(void *ctx, const struct model_space *s, const struct model_vma *v)
+{
+	struct others *o = ctx;
+
+	(void)v;
+	return model__each_task_of(o->rp->m, s->id, is_other_group, o);
+}
+
+/** All code bytes are there, and nobody runs them at the same time: threads of other share groups may run. */
 static bool can_patch(struct replay *rp, struct rtask *t, uint64_t point)
 {
-	const struct model_space *s = model__space(rp->m, t->space->id);
-	const struct model_vma *v = s ? model__find_vma(s, point) : NULL;
+	const struct model_vma *v = find_vma(rp, t, point);
+	const struct model_task *task = model__task(rp->m, t->tid);
+	struct others o = { .rp = rp };
 
-	return v && (v->flags & MAP_TYPE) == MAP_PRIVATE && v->end - point >= RELOCATE_JUMP;
+	if (!v || !task || v->end - point < RELOCATE_JUMP)
+		return false;
+	if (is_private(v))
+		return true;
+	o.group = model__group(rp->m, task->group);
+	return !model__each_mapper(rp->m, v->object, 0, ~0ull, is_of_others, &o);
 }
 
 int match__open(struct match *m, struct replay *rp, struct rtask *t, uint64_t point)
@@ -135,6 +189,28 @@ int match__disarm(struct match *m)
 	return err;
 }
 
+bool match__stale(const struct match *m)
+{
+	const size_t used = m->c.plan.len > RELOCATE_JUMP ? m->c.plan.len : RELOCATE_JUMP;
+	uint8_t now[sizeof(m->original)];
+
+	return mem__read(m->t, m->c.point, now, used) != (ssize_t)used ||
+	       memcmp(now, m->original, used);
+}
+
+int match__reload(struct match *m)
+{
+	ssize_t n;
+
+	match__judge(m);
+	n = mem__read(m->t, m->c.point, m->original, sizeof(m->original));
+	m->len = n > 0 ? n : 0;
+	if (n >= RELOCATE_JUMP)
+		return 0;
+	return replay__differs(m->rp, "there is no code at the preemption point %#llx any more",
+			       (unsigned long long)m->c.point);
+}
+
 int match__enter(struct match *m)
 {
 	int err = match__arm(m);
@@ -184,9 +260,8 @@ bool match__in_jump(const struct match *m)
 /** The copy of a file's page that the poke has made: gone, if it holds what the file holds. */
 static int drop_copy(struct replay *rp, struct rtask *t, uint64_t page)
 {
-	const struct model_space *s = model__space(rp->m, t->space->id);
-	const struct model_vma *v = s ? model__find_vma(s, page) : NULL;
-	const int fd = v && v->object ? robject__fd(rp, v->object) : -1;
+	const struct model_vma *v = find_vma(rp, t, page);
+	const int fd = v && v->object && is_private(v) ? robject__fd(rp, v->object) : -1;
 	const uint64_t args[6] = { page, PAGE, MADV_DONTNEED };
 	uint8_t mine[PAGE], files[PAGE];
 	int64_t ignored;

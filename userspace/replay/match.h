@@ -32,6 +32,11 @@ int match__build(struct match *m, const struct comparer_term *terms, size_t n);
 /** Puts the jump into the program's code, and takes it away. 0 or negative with err__set. */
 int match__arm(struct match *m);
 int match__disarm(struct match *m);
+/** Not armed: has the program written other instructions to the point? */
+bool match__stale(const struct match *m);
+/** Takes those; the thread's registers become those that it has in its own code. To be built again. 0 or negative with
+ *  err__set. */
+int match__reload(struct match *m);
 /** Arms it for a thread at the point, whose next round is to be looked at: it goes on with the instructions there. */
 int match__enter(struct match *m);
 /** Tells a stop of the thread. */
