@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # timeout 900
 """Programs that are interrupted where they make no calls replay exactly: each prints something that depends on where it was.
-PREEMPT_ROUNDS=20 replays each recording that often."""
+PREEMPT_ROUNDS=20 replays each recording that often, PREEMPT_RACES=100 makes so many recordings of threads that race."""
 import os
 import re
 import struct
@@ -17,18 +17,30 @@ from replay import DONE, own_lines, record  # noqa: E402
 from tamper import EVENT, events, write  # noqa: E402
 
 ROUNDS = int(os.environ.get("PREEMPT_ROUNDS", "3"))
+RACES = int(os.environ.get("PREEMPT_RACES", "5"))
 STATS = re.compile(rb"(\d+) stops, (\d+) preemption points \((\d+) compared in line\)")
-SIGNAL, REGS, SIGNAL_REGS = 9, 10, 24 + 128  # types of events; where regs_before is in the body of a signal
+REGS, PREEMPT, RSP = 10, 2, 19  # type of event, its kind, index of a register
 
-# arguments of points, least number of points; each prints where it was interrupted
+# program and arguments, least number of points; each prints where it was interrupted
 MODES = [
-    (["register"], 1),
-    (["memory"], 1),
-    (["frame"], 1),
-    (["khz"], 1),
-    (["compute"], 1),
-    (["spin", "5"], 1),
-    (["race", "2"], 0),
+    (["points", "register", "300"], 200),
+    (["points", "memory"], 1),
+    (["points", "frame"], 1),
+    (["points", "nested"], 1),
+    (["points", "nested-frame"], 1),
+    (["points", "stosb"], 1),
+    (["points", "khz"], 200),
+    (["points", "compute"], 1),
+    (["points", "spin", "5"], 1),
+    (["points", "race", "2"], 1),
+    (["codes", "jit", "10"], 1),
+    (["codes", "shared", "10"], 1),
+    (["codes", "vector", "10"], 1),
+    (["codes", "wide", "10"], 1),
+    (["codes", "dense", "10"], 1),
+    (["codes", "calls", "10"], 1),
+    (["codes", "modify", "10"], 1),
+    (["codes", "pushf", "10"], 1),
 ]
 
 
@@ -65,21 +77,33 @@ def never_met():
     folder = tempdir() + "/trace"
     record([prog("points"), "register", "2"], folder)
     head, evs = events(folder)
-    last = [i for i, e in enumerate(evs) if EVENT.unpack_from(e)[1] == REGS and struct.unpack_from("<I", e, 32)[0] == 2]
-    if last:
-        evs[last[-1]][32 + 8 + 19 * 8] ^= 0x40  # rsp
-    else:
-        last = [i for i, e in enumerate(evs) if EVENT.unpack_from(e)[1] == SIGNAL and struct.unpack_from("<I", e, 36)[0] == 3]
-        evs[last[-1]][32 + SIGNAL_REGS + 19 * 8] ^= 0x40
+    last = [i for i, e in enumerate(evs) if EVENT.unpack_from(e)[1] == REGS and struct.unpack_from("<I", e, 32)[0] == PREEMPT][-1]
+    evs[last][32 + 8 + RSP * 8] ^= 0x40
     write(folder, head, evs)
     run = replay(folder)
-    want = rf"bprec: event {last[-1]} .*: the preemption point at 0x[0-9a-f]+ was not met in "
-    if run.returncode != 125 or not re.match(want, run.stderr.decode()):
+    if run.returncode != 125 or not re.match(rf"bprec: event {last} .*: the preemption point at 0x[0-9a-f]+ was not met in ",
+                                             run.stderr.decode()):
         raise Failed(f"{run.returncode} {run.stderr.decode()[:400]}")
+
+
+def races():
+    """Eight threads print who came when: each recording replays its own output, and they are not all the same."""
+    seen = set()
+    for _ in range(RACES):
+        folder = tempdir() + "/trace"
+        out, _, status = record([prog("racy")], folder)
+        run = replay(folder)
+        if not DONE.search(run.stderr) or (run.stdout, run.returncode) != (out, status):
+            raise Failed(f"{out!r}, replayed {run.stdout!r}: {run.stderr.decode(errors='replace')[-400:]}")
+        seen.add(out)
+    print(f"# {RACES} recordings, {len(seen)} different outputs", flush=True)
+    if len(seen) < 2:
+        raise Failed("each recording puts out the same: this test could not fail")
 
 
 r = Report()
 for args, least in MODES:
-    r.case(" ".join(args), exact, [prog("points")] + args, least)
+    r.case(" ".join(args), exact, [prog(args[0])] + args[1:], least)
 r.case("a point that is never met", never_met)
+r.case("eight threads", races)
 r.exit()

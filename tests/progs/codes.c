@@ -196,7 +196,7 @@ int main(int argc, char **argv)
 		if (!strcmp(argv[1], modes[i].name)) {
 			uint64_t n;
 
-			timer(2000);
+			timer(5000);
 			n = modes[i].fn();
 			timer(0);
 			printf("%s: %ld handler runs, %llu, trail %016llx\n", argv[1], seen,

@@ -92,14 +92,11 @@ static int by_breakpoint(struct replay *rp, struct rtask *t, struct point *p, ui
 /** The thread stands at the trap of an equal state. 1: it is the one; 0: it goes on. */
 static int at_hit(struct replay *rp, struct rtask *t, struct point *p)
 {
-	int err;
+	int err = match__disarm(p->m); /* words and hashed pages may hold code */
 
 	t->state = RTASK_READY;
-	if (looks_right(t, p)) {
-		err = match__disarm(p->m);
-		if (err || memory_equal(rp, t, p))
-			return err ? err : 1;
-	}
+	if (err || is_there(rp, t, p))
+		return err ? err : 1;
 	if (!p->now_len)
 		read_xstate(t, p);
 	err = terms__look(&p->terms, t, p->now, p->now_len) ? hunt__make(p) : 0;
@@ -153,9 +150,11 @@ static int by_match(struct replay *rp, struct rtask *t, struct point *p)
 static int search(struct replay *rp, struct rtask *t, struct point *p)
 {
 	struct match m;
-	int err = t->regs.rip == p->regs->rip ? match__open(&m, rp, t, p->regs->rip) : -ENOTSUP;
-	int closed;
+	int closed, err;
 
+	if (is_there(rp, t, p))
+		return 1;
+	err = t->regs.rip == p->regs->rip ? match__open(&m, rp, t, p->regs->rip) : -ENOTSUP;
 	if (!err) {
 		p->m = &m;
 		err = by_match(rp, t, p);

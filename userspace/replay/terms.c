@@ -37,6 +37,7 @@ void terms__init(struct terms *ts, const struct regs64 *regs, const void *xstate
 		 const struct mem_word *words, size_t nwords)
 {
 	memset(ts, 0, sizeof(*ts));
+	ts->point = regs->rip;
 	for (unsigned i = 0; i < NREGS; i++, ts->n++) {
 		ts->v[ts->n].t = (struct comparer_term){ .kind = COMPARER_REG,
 							 .reg = i,
@@ -93,6 +94,13 @@ static void values_now(struct terms *ts, struct rtask *t, const void *xstate, si
 		read_words(t, words, n, values + first, there + first);
 }
 
+/** A word that holds bytes of the jump. */
+static bool is_patched(const struct terms *ts, const struct comparer_term *c)
+{
+	return c->kind == COMPARER_WORD && c->addr + 8 > ts->point &&
+	       c->addr < ts->point + RELOCATE_JUMP;
+}
+
 bool terms__look(struct terms *ts, struct rtask *t, const void *xstate, size_t xlen)
 {
 	uint64_t values[COMPARER_TERMS] = { 0 };
@@ -102,7 +110,8 @@ bool terms__look(struct terms *ts, struct rtask *t, const void *xstate, size_t x
 	for (size_t i = 0; i < ts->n; i++) {
 		const struct comparer_term *c = &ts->v[i].t;
 		const bool apart = there[i] && values[i] != c->value;
-		const bool usable = c->kind == COMPARER_XMM ? ts->v[i].usable || apart : there[i];
+		const bool usable = c->kind == COMPARER_XMM ? ts->v[i].usable || apart
+							    : there[i] && !is_patched(ts, c);
 
 		better |= usable != ts->v[i].usable;
 		ts->v[i].usable = usable;

@@ -17,6 +17,8 @@ struct terms {
 		uint64_t last;	/* value the last time */
 	} v[COMPARER_TERMS];
 	uint32_t seen; /* times looked */
+	uint64_t
+		point; /* its address: words of memory that the jump is in can't be compared in line */
 };
 
 /** xstate: NT_X86_XSTATE as recorded, NULL: not compared. At most 64 words count. */
