@@ -72,14 +72,18 @@ struct cred {
 };
 struct signal_struct {
 	atomic_t live; /* threads that have not begun to exit */
+	int group_exit_code;
+	unsigned int flags; /* SIGNAL_* */
 };
 struct mm_struct {
 	struct file *exe_file;
+	unsigned long start_code;
 	unsigned long task_size; /* where its addresses end: TASK_SIZE */
 };
 struct task_struct {
 	struct thread_info thread_info;
 	unsigned int flags; /* PF_* */
+	int exit_code;
 	int pid, tgid;
 	struct task_struct *group_leader;
 	__u64 start_boottime;
@@ -113,6 +117,7 @@ struct super_block {
 	unsigned long s_magic;
 };
 struct inode {
+	unsigned short i_mode;
 	struct super_block *i_sb;
 	struct address_space *i_mapping;
 	unsigned long i_ino;
@@ -195,6 +200,7 @@ struct folio___order {
 struct pt_regs {
 	unsigned long bx, cx, dx, si, di, bp, r8, r9, r10;
 	unsigned long orig_ax; /* number of the call */
+	unsigned long ip;
 };
 
 /* io_uring */

@@ -43,6 +43,8 @@ enum {
 	NR_PWRITEV2 = 379,
 	NR_PKEY_MPROTECT = 380,
 	NR_SHMAT = 397,
+	NR_SHMDT = 398,
+	NR_MREMAP = 163,
 	NR_OPEN_BY_HANDLE_AT = 342,
 	NR_OPENAT2 = 437,
 };
@@ -229,5 +231,9 @@ int BPF_PROG(compat_exit, struct pt_regs *regs, long ret)
 		return open_over(ret);
 	if (nr == NR_SHMAT && (ret >= 0 || ret <= -4096))
 		return remapped((__u32)ret, true, KHOOK_compat_exit);
+	if (tell_tree && is_insider() &&
+	    (nr == NR_MUNMAP || nr == NR_MREMAP || nr == NR_SHMDT || nr == NR_MMAP2 ||
+	     nr == NR_OLD_MMAP))
+		stir(KHOOK_compat_exit);
 	return flight_end(ret);
 }

@@ -48,7 +48,7 @@ __noinline int exe_path(__u64 dentry_addr, struct exe_name *dst)
 }
 
 /* Who did it. */
-static __always_inline void emit_task(struct kevent *ev)
+static __always_inline void emit_task(struct kevent *ev, __u64 named)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	__u64 ids = bpf_get_current_pid_tgid();
@@ -62,7 +62,7 @@ static __always_inline void emit_task(struct kevent *ev)
 	else if (is_insider())
 		ev->flags |= KEVF_INSIDER;
 	bpf_get_current_comm(ev->comm, sizeof(ev->comm));
-	exe_path(exe_dentry(task), (struct exe_name *)ev->exe);
+	exe_path(named ?: exe_dentry(task), (struct exe_name *)ev->exe);
 }
 
 /* To which object; zeros if there is none. */
@@ -101,7 +101,7 @@ __noinline int emit(const struct note *n)
 	ev->ret = n->ret;
 	ev->aux = n->aux;
 	emit_object(ev, n->object);
-	emit_task(ev);
+	emit_task(ev, n->named);
 	bpf_ringbuf_submit(room, 0);
 	return 0;
 }

@@ -17,6 +17,8 @@
 
 enum { MAP_SHARED = 1, MAP_SHARED_VALIDATE = 3, MAP_TYPE = 0xf, MAP_FIXED = 0x10 };
 enum { MAP_ANONYMOUS = 0x20, PROT_WRITE = 2 };
+enum { S_IFMT = 0170000, S_IFREG = 0100000, S_IFBLK = 0060000 };
+#define IMAGE_PROT (2ull << 32 | 5) /* MAP_PRIVATE; PROT_READ | PROT_EXEC */
 
 static long look(struct task_struct *task, struct vm_area_struct *vma, struct mapping *m)
 {
@@ -52,11 +54,31 @@ static __always_inline bool is_holder(void)
 	return held && *held & HOLDS_MAP;
 }
 
+/* Neither a regular file nor a block device. */
+static __always_inline bool is_special(__u64 object)
+{
+	struct address_space *mapping = (void *)object;
+	__u32 type = BPF_CORE_READ(mapping, host, i_mode) & S_IFMT;
+
+	return type != S_IFREG && type != S_IFBLK;
+}
+
+__noinline int watch_noted(struct note *n)
+{
+	if (!n)
+		return 0;
+	n->type = KEV_WATCH;
+	if (watch_enter(n->object, n->hook) < 0)
+		n->type = KEV_WATCH_FAILED;
+	else if (is_special(n->object))
+		n->flags |= KEVF_SPECIAL;
+	return emit(n);
+}
+
 /* An insider maps an object. */
-static __noinline int watch(__u64 object, __u64 offset, __u64 length, __u64 addr, __u32 hook)
+static __always_inline int watch(__u64 object, __u64 offset, __u64 length, __u64 addr, __u32 hook)
 {
 	struct note n = {
-		.type = KEV_WATCH,
 		.object = object,
 		.offset = offset,
 		.length = length,
@@ -64,9 +86,47 @@ static __noinline int watch(__u64 object, __u64 offset, __u64 length, __u64 addr
 		.hook = hook,
 	};
 
-	if (watch_enter(object, hook) < 0)
-		n.type = KEV_WATCH_FAILED;
+	return watch_noted(&n);
+}
+
+__noinline int stir(__u32 hook)
+{
+	__u32 tgid = bpf_get_current_pid_tgid() >> 32, one = 1;
+	struct note n = { .type = KEV_STIRRED, .hook = hook };
+
+	if (bpf_map_lookup_elem(&stirred, &tgid))
+		return 0;
+	if (bpf_map_update_elem(&stirred, &tgid, &one, BPF_ANY))
+		loss(hook, LOSS_MAP_FULL);
 	return emit(&n);
+}
+
+/* Mappings that execve made: the executable, and the interpreter, which is where the program begins to run. */
+__noinline int exec_told(__u32 hook)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct pt_regs *regs = (void *)bpf_task_pt_regs(task);
+	struct note n = { .type = KEV_TREE_EXEC, .hook = hook };
+	struct mapping m = {};
+
+	emit(&n);
+	n.object = file_object((__u64)BPF_CORE_READ(task, mm, exe_file));
+	n.length = object_size(n.object);
+	n.aux = BPF_CORE_READ(task, mm, start_code) & ~4095ull;
+	n.ret = IMAGE_PROT;
+	n.flags = KEVF_IMAGE;
+	watch_noted(&n);
+	if (mapping_at(regs->ip, &m, hook) <= 0 || !m.object || m.object == n.object)
+		return 0;
+	struct note lib = {
+		.object = m.object,
+		.offset = m.offset,
+		.length = m.end - m.start,
+		.aux = m.start,
+		.ret = IMAGE_PROT,
+		.hook = hook,
+	};
+	return watch_noted(&lib);
 }
 
 /* A shared mapping that may be written is there. */
@@ -97,16 +157,27 @@ __noinline int map_begin(__u32 fd, __u64 offset, __u64 length, __u32 prot, __u32
 	__u64 object = file_object(file);
 	struct file *fp = (void *)file;
 
-	if (object && is_insider())
-		watch(object, offset, length, 0, KHOOK_enter_mmap);
+	if (object && is_insider()) {
+		struct note n = {
+			.object = object,
+			.offset = offset,
+			.length = length,
+			.named = (__u64)BPF_CORE_READ(fp, f_path.dentry),
+			.hook = KHOOK_enter_mmap,
+		};
+		watch_noted(&n);
+		f.size = tell_tree ? object : 0;
+	}
 	if (type != MAP_SHARED && type != MAP_SHARED_VALIDATE)
 		object = 0;
 	if (object && !(BPF_CORE_READ(fp, f_mode) & FMODE_WRITE))
 		object = 0;
-	if (!object && !over)
+	if (!object && !over && !f.size)
 		return 0;
 	f.n.hook = KHOOK_enter_mmap;
 	f.n.ret = prot & PROT_WRITE ? VM_WRITE : 0;
+	f.n.channel = prot;
+	f.n.flags = flags;
 	f.n.offset = offset;
 	f.n.length = length;
 	f.file = object;
@@ -138,11 +209,30 @@ static __always_inline void unmapped(__u64 addr, __u64 length, __u32 hook)
 	emit(&n);
 }
 
-/* End of mmap and munmap: file is the object, nslots tells that something was unmapped. */
+/* An insider's mapping is there: flags are those of mmap, channel is its prot. */
+static __noinline int mapped(struct flight *f, __u64 addr)
+{
+	if (!f)
+		return 0;
+	struct note n = {
+		.object = f->size,
+		.offset = f->n.offset,
+		.length = f->n.length,
+		.aux = addr,
+		.ret = (__u64)f->n.flags << 32 | f->n.channel,
+		.hook = f->n.hook,
+	};
+	return watch_noted(&n);
+}
+
+/* End of mmap and munmap: file is the object that is exposed, size that which an insider maps (tell_tree); nslots tells
+ * that something was unmapped. */
 __noinline int mapping_end(struct flight *f, __s64 ret)
 {
 	if (!f || (ret < 0 && ret > -4096))
 		return 0;
+	if (f->size)
+		mapped(f, ret);
 	if (f->nslots)
 		unmapped(ret ?: f->n.offset, f->n.length, f->n.hook);
 	if (!f->file || !watch_find(f->file))

@@ -7,10 +7,12 @@ struct tree_map tree SEC(".maps");
 struct watched_map watched SEC(".maps");
 struct flights_map flights SEC(".maps");
 struct holders_map holders SEC(".maps");
+struct stirred_map stirred SEC(".maps");
 struct losses_map losses SEC(".maps");
 
 const volatile __u32 own_tgid = 0;
 const volatile __u32 uring_complete_args = 0;
+const volatile __u32 tell_tree = 0;
 
 struct kcompat compat;
 

@@ -21,6 +21,7 @@ enum {
 	NR_MREMAP = 25,
 	NR_MADVISE = 28,
 	NR_SHMAT = 30,
+	NR_SHMDT = 67,
 	NR_SENDFILE64 = 40,
 	NR_TRUNCATE = 76,
 	NR_FTRUNCATE = 77,
@@ -189,11 +190,26 @@ int call_begin(struct sys_enter *ctx)
 	}
 }
 
+enum { MAP_FIXED = 0x10 };
+
+/* A call that can take mappings away is over. */
+static __always_inline void maps_changed(__u32 nr)
+{
+	struct pt_regs *regs = (void *)bpf_task_pt_regs(bpf_get_current_task_btf());
+
+	if (nr == NR_MMAP && !(regs->r10 & MAP_FIXED))
+		return;
+	if (nr == NR_MMAP || nr == NR_MUNMAP || nr == NR_MREMAP || nr == NR_SHMDT)
+		stir(KHOOK_exit_munmap);
+}
+
 SEC("tracepoint/syscalls/sys_exit_write")
 int call_end(struct sys_exit *ctx)
 {
 	bool failed = ctx->ret < 0 && ctx->ret > -4096;
 
+	if (tell_tree && !failed && is_insider())
+		maps_changed(ctx->nr);
 	switch (ctx->nr) {
 	case NR_OPEN:
 	case NR_OPENAT:

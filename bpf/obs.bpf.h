@@ -24,6 +24,7 @@
 #define WATCHED_MAX 16384
 #define FLIGHTS_MAX 8192
 #define HOLDERS_MAX 16384
+#define STIRRED_MAX 32768
 
 #define TO_END (~0ull)
 
@@ -45,6 +46,7 @@ struct watch {
 /** What becomes a kevent; lives on a program's stack. Fields as in struct kevent. */
 struct note {
 	__u64 object, ns, offset, length, aux;
+	__u64 named; /* address of the dentry whose path becomes exe; 0: that of the task's executable */
 	__s64 ret;
 	__u32 type, flags, channel;
 	__u32 hook; /* enum khook: where a loss is counted */
@@ -132,6 +134,12 @@ struct holders_map {
 	__type(key, __u32);   /* tgid */
 	__type(value, __u32); /* HOLDS_* of any watched object */
 };
+struct stirred_map {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, STIRRED_MAX);
+	__type(key, __u32); /* tgid */
+	__type(value, __u32);
+};
 struct losses_map {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, KHOOK_MAX *LOSS_MAX);
@@ -149,12 +157,16 @@ extern struct watched_map watched SEC(".maps");
 extern struct flights_map flights SEC(".maps");
 /** Processes that hold a watched object. */
 extern struct holders_map holders SEC(".maps");
+/** Insiders whose mappings changed since userspace last looked; used with tell_tree only. */
+extern struct stirred_map stirred SEC(".maps");
 /** Losses by hook and kind. */
 extern struct losses_map losses SEC(".maps");
 
 /** Set by userspace before loading: the recorder's own process, and the number of arguments of io_uring_complete. */
 extern const volatile __u32 own_tgid;
 extern const volatile __u32 uring_complete_args;
+/** Set by userspace before loading: tell of forks, exits and mappings of insiders (nobody traces them). */
+extern const volatile __u32 tell_tree;
 /** What is known of 32-bit processes. */
 extern struct kcompat compat;
 /* A 32-bit process is told by where its addresses end: the number of the thread flag TIF_ADDR32 has moved (29 in 6.12, another
@@ -250,6 +262,12 @@ enum { TARGET_NONE, TARGET_WATCHED, TARGET_MEM };
 int fd_target(__u32 fd, struct target *ret);
 /** Enters an object as watched. 1: new, 0: was watched already, -1: it can't be entered. */
 int watch_enter(__u64 object, __u32 hook);
+/** Enters the object of a note as watched (by an insider's mapping) and emits the note, with its type. */
+int watch_noted(struct note *n);
+/** Tells that mappings of the current process, an insider, changed. */
+int stir(__u32 hook);
+/** The current process, an insider, has a new image. */
+int exec_told(__u32 hook);
 /** Puts an event into the ring. ns 0: now. 0, or -1 if it was lost (and counted). */
 int emit(const struct note *n);
 /** Announces a change whose end nobody sees; f as for flight_begin. */

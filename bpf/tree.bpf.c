@@ -10,12 +10,42 @@
  */
 #include "obs.bpf.h"
 
+enum { SIGNAL_GROUP_EXIT = 4 };
+
 /* An event about the current process and all that it holds. */
 static __always_inline void holder_event(__u32 type, __u64 aux, __u32 hook)
 {
 	struct note n = { .type = type, .aux = aux, .hook = hook };
 
 	emit(&n);
+}
+
+/* An insider forked. */
+static __always_inline void fork_told(struct task_struct *parent, struct task_struct *child)
+{
+	struct note n = {
+		.type = KEV_TREE_FORK,
+		.aux = child->tgid,
+		.length = BPF_CORE_READ(parent, mm) == BPF_CORE_READ(child, mm),
+		.hook = KHOOK_tree_fork,
+	};
+
+	emit(&n);
+}
+
+/* An insider's last thread is gone; as wait(2) tells it: the exit code of the group if it ended as one, else the leader's. */
+static __always_inline void exit_told(struct task_struct *task, __u32 tgid)
+{
+	bool group = BPF_CORE_READ(task, signal, flags) & SIGNAL_GROUP_EXIT;
+	struct note n = {
+		.type = KEV_TREE_EXIT,
+		.ret = group ? BPF_CORE_READ(task, signal, group_exit_code)
+			     : BPF_CORE_READ(task, group_leader, exit_code),
+		.hook = KHOOK_tree_exit,
+	};
+
+	emit(&n);
+	bpf_map_delete_elem(&stirred, &tgid);
 }
 
 SEC("bprec_tp/sched_process_fork")
@@ -30,6 +60,8 @@ int BPF_PROG(tree_fork, struct task_struct *parent, struct task_struct *child)
 		bpf_map_delete_elem(&tree, &child_tgid);
 	else if (bpf_map_update_elem(&tree, &child_tgid, &signal, BPF_ANY))
 		loss(KHOOK_tree_fork, LOSS_MAP_FULL);
+	else if (tell_tree)
+		fork_told(parent, child);
 	__u32 *held = bpf_map_lookup_elem(&holders, &tgid);
 	if (!held)
 		return 0;
@@ -48,6 +80,8 @@ int BPF_PROG(tree_exec, struct task_struct *task)
 	__u32 *held = bpf_map_lookup_elem(&holders, &tgid);
 
 	compat_exec();
+	if (tell_tree && is_insider())
+		exec_told(KHOOK_tree_exec);
 	if (!held || !(*held & HOLDS_MAP))
 		return 0;
 	*held &= ~HOLDS_MAP;
@@ -65,6 +99,8 @@ int BPF_PROG(tree_exit, struct task_struct *task)
 	flight_end(-EINTR);
 	if (BPF_CORE_READ(task, signal, live.counter) != 0)
 		return 0;
+	if (tell_tree && is_insider())
+		exit_told(task, tgid);
 	if (bpf_map_lookup_elem(&holders, &tgid)) {
 		holder_event(KEV_EXITED, 0, KHOOK_tree_exit);
 		bpf_map_delete_elem(&holders, &tgid);

@@ -89,7 +89,8 @@ static_assert(sizeof(struct clone_ref) == 16, "clone_ref");
 enum end_kind {
 	END_EXITED = 1,
 	END_SIGNALED = 2,
-	END_FAILED = 3 /* bprec failed; code is an errno */
+	END_FAILED = 3, /* bprec failed; code is an errno */
+	END_LEFT = 4	/* it was still running when the watch ended; code 0 */
 };
 
 /** The manifest: written when all else is on disk. A trace without one was cut short. */
@@ -124,6 +125,14 @@ struct regs64 {
 };
 static_assert(sizeof(struct regs64) == 27 * 8, "regs64");
 
+/** What a trace was made by. */
+enum observed {
+	OBSERVED_NOT = 0, /* recorded without BPF observation (see EV_GAP) */
+	OBSERVED_YES = 1, /* recorded and observed */
+	OBSERVED_ONLY =
+		2, /* `bprec watch`: observed, nobody was stopped; no calls, registers or private memory */
+};
+
 /** EV_START, event 0. Body is followed by argc + envc NUL-terminated strings, then the working directory. */
 struct ev_start {
 	uint64_t wall_ns;    /* CLOCK_REALTIME at the start */
@@ -132,7 +141,7 @@ struct ev_start {
 	uint32_t ncpu;	     /* processors online */
 	uint32_t uid, gid;   /* of the command */
 	uint32_t argc, envc;
-	uint32_t observed;    /* 1: BPF observation is active, 0: not (see EV_GAP) */
+	uint32_t observed;    /* enum observed */
 	uint32_t strings_len; /* bytes of strings that follow */
 	char release[64];     /* kernel release, NUL-padded */
 	char version[16];     /* bprec version, NUL-padded */
@@ -362,6 +371,8 @@ enum change_flags {
 	CHANGE_EXPOSED = 64,	  /* a first store: more may follow unseen (DESIGN 12, rule 13) */
 	CHANGE_REMOTE =
 		128, /* memory of a tracee, not an object: offset is an address, see insiders[0] */
+	CHANGE_CROWDED =
+		256, /* another change of it had begun before it was read (told by watch only) */
 };
 
 /** What a thread that maps the changed pages was doing. */

@@ -16,7 +16,8 @@
 /** What happened. */
 enum kevent_type {
 	/* An insider's call is about to map (or has mapped) the object: it is watched from now on. Comes with every
-	 * mapping; offset, length: what is mapped; aux: address, 0 if not known yet (entry of mmap). */
+	 * mapping; offset, length: what is mapped; aux: address, 0 if not known yet (entry of mmap; exe is the file's path then). With kern_opts.tree it
+	 * comes again when the mapping is there, with aux, and PROT_* in the low half of ret, MAP_* in the high half. */
 	KEV_WATCH = 1,
 	/* A call that changes [offset, offset+length) of a watched object begins. Where the object was only known when the
 	 * call was over (truncate by path, open with O_TRUNC, io_uring with registered files) the record comes late,
@@ -49,6 +50,16 @@ enum kevent_type {
 	KEV_REMOTE = 11,
 	/* An insider maps a file, and the object could not be entered as watched. */
 	KEV_WATCH_FAILED = 12,
+	/* With kern_opts.tree only, about insiders: */
+	/* It forked; aux: the child; length 1: the child shares its memory. */
+	KEV_TREE_FORK = 13,
+	/* It has a new image, exe. A KEV_WATCH follows for the executable, and one for its interpreter. */
+	KEV_TREE_EXEC = 14,
+	/* The process is over; ret: its status as wait(2) tells it. */
+	KEV_TREE_EXIT = 15,
+	/* Some of its mappings are no longer what they were (munmap, mremap, shmdt, mmap over others). Not told again until
+	 * kern__calm. */
+	KEV_STIRRED = 16,
 };
 
 /** Flags of struct kevent. */
@@ -62,6 +73,8 @@ enum kevent_flags {
 	KEVF_READONLY_NOW = 64, /* KEV_MAPPED: not writable now, but mprotect may make it so */
 	KEVF_FAILED =
 		128, /* KEV_END: the call returned an error; nothing or only a part was changed */
+	KEVF_IMAGE = 256,   /* KEV_WATCH: the object is the process's executable, its path is exe */
+	KEVF_SPECIAL = 512, /* KEV_WATCH: the object is neither a regular file nor a block device */
 };
 
 /** One record of the ring buffer. All records have this one size. */

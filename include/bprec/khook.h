@@ -92,6 +92,7 @@
 	X(exit_pkey_mprotect, call_end, BPREC_KHOOK_SYS "exit_pkey_mprotect", "")      \
 	X(exit_mremap, call_end, BPREC_KHOOK_SYS "exit_mremap", "")                    \
 	X(exit_shmat, call_end, BPREC_KHOOK_SYS "exit_shmat", "mmap-store")            \
+	X(exit_shmdt, call_end, BPREC_KHOOK_SYS "exit_shmdt", "")                      \
 	X(fault_user, fault_user, "tp_btf/page_fault_user", "mmap-store")              \
 	X(fault_kernel, fault_kernel, "tp_btf/page_fault_kernel", "read-into-mapping") \
 	X(dirty_folio, dirty_folio, "tp_btf/writeback_dirty_folio", "kernel")

@@ -160,7 +160,7 @@ class Trace:
             said = (m[name], m[name[:-1] + "_frames"], m[name + "_bytes"], m[name + "_hash"])
             need(found == said, "MANIFEST", "%s: %s, the manifest says %s" % (name, found, said))
         clones = sum(h["kind"] == 3 for h, _ in self.pages.heads)
-        need(m["clones"] <= clones and m["start_ns"] <= m["end_ns"] and m["end_kind"] in (1, 2, 3),
+        need(m["clones"] <= clones and m["start_ns"] <= m["end_ns"] and m["end_kind"] in (1, 2, 3, 4),
              "MANIFEST", "clones, times or kind of end")
 
     def each_event(self):

@@ -90,6 +90,7 @@ struct check_report {
 	enum verdict verdict;
 	bool complete;	     /* the trace has a manifest */
 	bool observed;	     /* BPF observation was active */
+	bool watched;	     /* by `bprec watch`: nobody was stopped, nothing is recorded */
 	bool started;	     /* the trace has its first event */
 	uint64_t lost;	     /* events lost */
 	uint64_t torn;	     /* bytes of a last frame that was cut */
@@ -126,11 +127,23 @@ struct check_report {
 	uint64_t objects;		/* page-cache objects that were watched */
 	uint64_t pages_resnapshotted;	/* pages saved again after changes */
 	uint64_t first_divergent_event; /* ~0: none */
+	uint64_t
+		bad_begin_ns; /* when the first change that makes it divergent may have begun; ~0: none */
 };
 
 /** Reads the whole trace and judges it. r is at its first event (it is rewound). opts may be NULL.
  *  0, or -errno or -trace_error with err__text set; *ret is written on success only and ended by check_report__free. */
 int check__run(struct reader *r, const struct check_opts *opts, struct check_report **ret);
+/** Judges events as they are written, before there is a trace to read. Opaque; check_live__new to check_live__free. */
+struct check_live;
+/** NULL: no memory. */
+struct check_live *check_live__new(void);
+/** Takes the next event. 1: *ret is the change that it tells of (owned by l, valid until the next event; NULL ret is allowed);
+ *  0: none; -errno or -trace_error with err__text. */
+int check_live__feed(struct check_live *l, const struct event_header *ev, uint64_t no,
+		     const struct check_change **ret);
+/** Frees; NULL is allowed. */
+void check_live__free(struct check_live *l);
 /** Frees a report; NULL is allowed. */
 void check_report__free(struct check_report *rep);
 

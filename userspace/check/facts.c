@@ -150,7 +150,8 @@ static int take_start(struct check_state *s, const struct event_header *ev, uint
 	if (no)
 		return check__bad_event(s, no, "a second start");
 	rep->started = true;
-	rep->observed = e->observed;
+	rep->observed = e->observed != OBSERVED_NOT;
+	rep->watched = e->observed == OBSERVED_ONLY;
 	memcpy(rep->release, e->release, sizeof(e->release));
 	rep->argv = calloc(e->argc + 1ull, sizeof(*rep->argv));
 	if (!rep->argv)
@@ -367,7 +368,7 @@ static int take_map(struct check_state *s, const struct event_header *ev, uint64
 static int look_at_runs(struct check_state *s, const struct page_run *r, uint32_t nruns,
 			uint64_t no)
 {
-	uint64_t have = reader__pages(s->reader);
+	uint64_t have = s->reader ? reader__pages(s->reader) : UINT64_MAX;
 	int lost = 0;
 
 	for (uint32_t i = 0; i < nruns; i++) {
@@ -399,9 +400,11 @@ static int take_pages(struct check_state *s, const struct event_header *ev, uint
 	if ((void *)v == PJERR)
 		return -ENOMEM;
 	*v = (Word_t)e->object << 1 | (Word_t)lost;
-	struct object_facts *o = lost ? check__object(s, e->object) : NULL;
-	if (lost && !o)
+	struct object_facts *o = check__object(s, e->object);
+	if (!o)
 		return -ENOMEM;
+	if (e->read_ns > o->saved_ns)
+		o->saved_ns = e->read_ns;
 	if (!lost || o->unreadable)
 		return 0;
 	o->unreadable = true;

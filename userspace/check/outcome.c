@@ -153,6 +153,21 @@ static bool saved_too_soon(const struct question *q)
 {
 	return q->fact->end_ns > q->fact->saved_ns;
 }
+/** Nobody was stopped, but nothing ever differed: the snapshot is older than the change, and no other change began before the
+ *  contents were read again. A call that writes what is there already never shows anything else in between; one that takes
+ *  pages away does. */
+static bool same_throughout(const struct question *q)
+{
+	const struct ev_change *f = q->fact;
+
+	return q->state->rep->watched && !f->pages_changed && q->object && q->object->saved_ns &&
+	       q->object->saved_ns < f->begin_ns &&
+	       !(f->flags & (CHANGE_REMOTE | CHANGE_SHRUNK | CHANGE_CROWDED));
+}
+static bool watched(const struct question *q)
+{
+	return q->state->rep->watched;
+}
 static bool busy(const struct question *q)
 {
 	return q->busy;
@@ -181,6 +196,9 @@ static const struct rule rules[] = {
 	{ exposed, OUTCOME_POSSIBLE, "a first store through a mapping: others may follow unseen" },
 	{ end_unknown, OUTCOME_POSSIBLE, "it is not known when the writer finished" },
 	{ saved_too_soon, OUTCOME_POSSIBLE, "the pages were saved before the writer finished" },
+	{ same_throughout, OUTCOME_SAME_BYTES, "nothing differs, before and after" },
+	{ watched, OUTCOME_POSSIBLE,
+	  "the program was watched only, and could see it at any moment" },
 	{ busy, OUTCOME_POSSIBLE, "the program may have run before the pages were saved" },
 	{ missing, OUTCOME_POSSIBLE, "a thread that maps the pages is not accounted for" },
 	{ someone_left, OUTCOME_POSSIBLE, "a thread that mapped the object left meanwhile" },

@@ -109,7 +109,7 @@ static void free_values(void **array)
 	JudyLFreeArray(array, NULL);
 }
 
-static void state_free(struct check_state *s)
+void check__state_free(struct check_state *s)
 {
 	free_values(&s->objects);
 	free_values(&s->spaces);
@@ -119,8 +119,7 @@ static void state_free(struct check_state *s)
 	Judy1FreeArray(&s->bad_pids, NULL);
 }
 
-/** Takes one event. 0 or negative with err__text. */
-static int take(struct check_state *s, const struct event_header *ev, uint64_t no)
+int check__event(struct check_state *s, const struct event_header *ev, uint64_t no)
 {
 	struct check_report *rep = s->rep;
 	int err;
@@ -151,7 +150,7 @@ static int pass(struct check_state *s)
 	int err;
 
 	while ((err = reader__next(s->reader, &ev, &no)) > 0) {
-		err = take(s, ev, no);
+		err = check__event(s, ev, no);
 		if (err)
 			return err;
 	}
@@ -228,6 +227,7 @@ static int run(struct check_state *s, const struct check_opts *opts)
 		return err__set(err, "out of memory");
 	model__each_object(rep->model, count_object, &rep->objects);
 	rep->verdict = check__verdict(rep);
+	rep->bad_begin_ns = s->bad_begin_ns;
 	return rep->verdict == VERDICT_DIVERGENT ? find_divergence(s) : 0;
 }
 
@@ -241,7 +241,7 @@ int check__run(struct reader *r, const struct check_opts *opts, struct check_rep
 		return err__set(-ENOMEM, "out of memory");
 	s.model = s.rep->model;
 	err = run(&s, opts);
-	state_free(&s);
+	check__state_free(&s);
 	if (err)
 		check_report__free(s.rep);
 	else

@@ -9,6 +9,7 @@
 struct object_facts {
 	uint64_t
 		dropped_ns; /* last time a thread that mapped it unmapped some of it, exec'd or exited; 0: never */
+	uint64_t saved_ns;     /* when its contents were read last (EV_PAGES); 0: never */
 	uint64_t compare_no;   /* number of the last event that says it was compared; ~0: none */
 	uint32_t mapping_open; /* exposures by a mapping that have not ended */
 	bool suspect; /* such an exposure began, and no look was taken since all have ended */
@@ -27,13 +28,13 @@ struct space_times {
 /** State of one pass over a trace. */
 struct check_state {
 	struct check_report *rep;
-	struct reader *reader;
-	struct model *model; /* rep->model */
-	void *objects;	     /* JudyL: object id -> struct object_facts, owned */
-	void *spaces;	     /* JudyL: space id -> struct space_times, owned */
-	void *writers;	     /* JudyL: writer id -> struct check_writer, owned by rep */
-	void *exposures;     /* JudyL: exposure id -> index into rep->exposures + 1; ~0: not kept */
-	void *pages;	     /* JudyL: number of an EV_PAGES -> object << 1 | has lost pages */
+	struct reader *reader; /* NULL: events come while they are written */
+	struct model *model;   /* rep->model */
+	void *objects;	       /* JudyL: object id -> struct object_facts, owned */
+	void *spaces;	       /* JudyL: space id -> struct space_times, owned */
+	void *writers;	       /* JudyL: writer id -> struct check_writer, owned by rep */
+	void *exposures; /* JudyL: exposure id -> index into rep->exposures + 1; ~0: not kept */
+	void *pages;	 /* JudyL: number of an EV_PAGES -> object << 1 | has lost pages */
 	uint64_t
 		bad_begin_ns; /* earliest beginning of a change that makes it divergent; ~0: none */
 	void *bad_pids;	      /* Judy1: thread groups that map what such a change touched */
@@ -53,6 +54,10 @@ int check__gap(struct check_state *s, enum gap_kind kind, uint32_t channel, uint
 /** A contradiction in the trace: keeps a line of text and returns -TRACE_E_EVENT. */
 int check__bad_event(const struct check_state *s, uint64_t no, const char *what);
 
+/** Takes one event. 0 or negative with err__text. */
+int check__event(struct check_state *s, const struct event_header *ev, uint64_t no);
+/** Frees what the state owns beside the report. */
+void check__state_free(struct check_state *s);
 /** Before an event changes the model: notes what it takes away from whom. 0 or -ENOMEM. */
 int check__before(struct check_state *s, const struct event_header *ev, uint64_t no);
 /** After the model took an event: writes facts into the report. 0 or negative with err__text. */

@@ -13,9 +13,9 @@ enum {
 	EXIT_OK = 0,	      /* success */
 	EXIT_NEGATIVE = 1,    /* the answer is no */
 	EXIT_TROUBLE = 2,     /* no answer: unreadable trace, usage error */
-	EXIT_BPREC = 125,     /* record, replay: bprec itself failed */
-	EXIT_CANT_EXEC = 126, /* record: the command can't be executed */
-	EXIT_NOT_FOUND = 127  /* record: the command was not found */
+	EXIT_BPREC = 125,     /* record, watch, replay: bprec itself failed */
+	EXIT_CANT_EXEC = 126, /* record, watch: the command can't be executed */
+	EXIT_NOT_FOUND = 127  /* record, watch: the command was not found */
 };
 
 /** One option of a command; ends with a row whose name is NULL. The one place where help, man page and completion look. */
@@ -36,14 +36,15 @@ struct cmd {
 	const struct cmd_option *options; /* its own; --help is added to every command */
 	/** Runs it; argv[0] is the command's name. Returns the exit code. */
 	int (*run)(int argc, char **argv);
-	int usage_exit; /* exit code for usage errors: 2, or 125 for record and replay */
+	int usage_exit; /* exit code for usage errors: 2, or 125 for record, watch and replay */
 };
 
 /** The command table, ends with NULL (cmd/table.c). */
 extern const struct cmd *const commands[];
 
 /** The commands, each in cmd/NAME.c. */
-extern const struct cmd cmd_record, cmd_replay, cmd_check, cmd_probe, cmd_dump, cmd_ps, cmd_help;
+extern const struct cmd cmd_record, cmd_watch, cmd_replay, cmd_check, cmd_probe, cmd_dump, cmd_ps,
+	cmd_help;
 
 /** --help, which every command has beside its own options. */
 extern const struct cmd_option cmd_help_option;

@@ -5,20 +5,12 @@
  * The exit status is the command's, so that bprec can stand before it in any script; 125 to 127 are bprec's own (CLI.md).
  * Nothing is printed while the command runs but one warning if it isn't observed; the trace is named at the end.
  */
-#include <errno.h>
 #include <limits.h>
-#include <pwd.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "check/check.h"
+#include "cmd/capture.h"
 #include "cmd/cmd.h"
 #include "record/record.h"
-#include "trace/reader.h"
-#include "util/err.h"
-#include "util/names.h"
 
 extern char **environ;
 
@@ -41,12 +33,6 @@ struct arguments {
 	char **command;
 	char dir[PATH_MAX];
 };
-
-static void warn(void *ctx, const char *line)
-{
-	(void)ctx;
-	fprintf(stderr, "bprec: %s\n", line);
-}
 
 static int prepare(void *ctx)
 {
@@ -101,86 +87,20 @@ static int parse(int argc, char **argv, struct arguments *a)
 	return 0;
 }
 
-static int set_user(struct record_opts *o, const char *name)
-{
-	const struct passwd *pw;
-
-	if (!name)
-		return 0;
-	pw = getpwnam(name);
-	if (!pw)
-		return cmd__usage_error(&cmd_record, "there is no user '%s'", name);
-	o->drop_user = true;
-	o->uid = pw->pw_uid;
-	o->gid = pw->pw_gid;
-	o->user = name;
-	return 0;
-}
-
-/** Under sudo the trace is the calling user's, also if the recorder is killed half-way. */
-static void set_owner(struct record_opts *o)
-{
-	struct cmd_user user;
-
-	if (cmd__calling_user(&user) || geteuid() || !user.uid)
-		return;
-	o->give_trace = true;
-	o->owner_uid = user.uid;
-	o->owner_gid = user.gid;
-}
-
-/** The last line: the trace and what it is worth. */
-static void say_verdict(const char *dir)
-{
-	struct check_report *report = NULL;
-	struct reader *r = NULL;
-	int err = reader__open(&r, dir);
-
-	if (!err)
-		err = check__run(r, &(struct check_opts){ .trust_pages = true }, &report);
-	if (err)
-		fprintf(stderr, "bprec: %s: %s\n", dir, reader__error(r));
-	else
-		fprintf(stderr, "bprec: trace %s: %s%s\n", dir, verdict_name(report->verdict),
-			report->verdict == VERDICT_CLEAN ? "" : "; see 'bprec check'");
-	check_report__free(report);
-	reader__free(r);
-}
-
-/** Exit code for a recording that failed; its line is said. */
-static int failed(const struct arguments *a, int err, const struct record_result *result)
-{
-	const char *text = *err__text() ? err__text() : strerror(-err);
-
-	if (result->end_kind) {
-		fprintf(stderr,
-			"bprec: the recording ended early: %s; what was recorded is in %s\n", text,
-			a->dir);
-		return EXIT_BPREC;
-	}
-	if (!result->not_executed) {
-		fprintf(stderr, "bprec: %s\n", text);
-		return EXIT_BPREC;
-	}
-	if (*err__text())
-		fprintf(stderr, "bprec: %s\n", text);
-	else
-		fprintf(stderr, "bprec: %s: %s\n", a->command[0], text);
-	return err == -ENOENT ? EXIT_NOT_FOUND : EXIT_CANT_EXEC;
-}
-
 static int run(int argc, char **argv)
 {
 	struct arguments a = { 0 };
-	struct record_opts o = { .dir = a.dir, .warn = warn, .prepare = prepare, .ctx = &a };
+	struct record_opts o = {
+		.dir = a.dir, .warn = capture__warn, .prepare = prepare, .ctx = &a
+	};
 	struct record_result result;
 	int err = parse(argc, argv, &a);
 
 	if (!err)
-		err = set_user(&o, a.user);
+		err = capture__user(&cmd_record, &o, a.user);
 	if (err)
 		return err;
-	set_owner(&o);
+	capture__owner(&o);
 	o.argv = a.command;
 	o.envp = environ;
 	o.require_observation = a.require;
@@ -191,10 +111,10 @@ static int run(int argc, char **argv)
 	if (*a.dir)
 		cmd__give_trace(a.dir);
 	if (err)
-		return failed(&a, err, &result);
+		return capture__failed(a.command[0], a.dir, err, &result);
 	if (!a.quiet)
-		say_verdict(a.dir);
-	return result.end_kind == END_SIGNALED ? 128 + result.end_code : result.end_code;
+		capture__say_verdict(a.dir);
+	return capture__status(&result);
 }
 
 const struct cmd cmd_record = {

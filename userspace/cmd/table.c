@@ -3,5 +3,6 @@
 #include "cmd/cmd.h"
 
 const struct cmd *const commands[] = {
-	&cmd_record, &cmd_check, &cmd_replay, &cmd_dump, &cmd_ps, &cmd_probe, &cmd_help, NULL,
+	&cmd_record, &cmd_check, &cmd_replay, &cmd_watch, &cmd_dump,
+	&cmd_ps,     &cmd_probe, &cmd_help,   NULL,
 };

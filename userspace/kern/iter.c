@@ -119,6 +119,13 @@ int kern__counters(struct kern *k, uint64_t object, struct kern_counters *ret)
 	return 0;
 }
 
+void kern__calm(struct kern *k, int pid)
+{
+	const uint32_t key = pid;
+
+	bpf_map_delete_elem(kern_map_stirred(k), &key);
+}
+
 int kern__unwatch(struct kern *k, uint64_t object)
 {
 	return bpf_map_delete_elem(kern_map_watched(k), &object) ? -errno : 0;

@@ -35,6 +35,7 @@ struct kern_opts {
 	size_t ring_bytes;   /* size of the ring buffer, power of two; default 8 MiB */
 	const char *disable; /* name of one hook that is left out on purpose (tests), NULL: none */
 	bool whole_btf;	     /* relocate by all of the kernel's BTF, not by a part of it (tests) */
+	bool tree; /* tell of forks, exits and mappings of insiders: KEV_TREE_*, KEV_STIRRED */
 };
 
 /** Loads and attaches every program that this kernel takes. *ret_kern owns everything.
@@ -48,6 +49,8 @@ void kern__close(struct kern *k);
 /** All hooks; *ret_n gets their number. Owned by k, valid until kern__close. */
 const struct kern_hook *kern__hooks(const struct kern *k, size_t *ret_n);
 
+/** Says that the mappings of an insider are about to be looked at: from now on KEV_STIRRED tells of changes again. */
+void kern__calm(struct kern *k, int pid);
 /** Enters a process into the tree (children follow by themselves, in the kernel). 0 or -errno. */
 int kern__tree_add(struct kern *k, int pid);
 

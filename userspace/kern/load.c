@@ -233,6 +233,7 @@ static void configure(const struct kern *k, struct bprec_bpf *skel, const struct
 {
 	skel->rodata->own_tgid = getpid();
 	skel->rodata->uring_complete_args = places->uring_args;
+	skel->rodata->tell_tree = opts->tree;
 	if (opts->ring_bytes)
 		bpf_map__set_max_entries(skel->maps.ring, opts->ring_bytes);
 	for (int i = 0; i < KHOOK_MAX; i++) {
@@ -315,7 +316,7 @@ int kern_load(struct kern *k, const struct kern_opts *opts)
 
 	if (err)
 		return err;
-	libbpf_set_print(quiet);
+	if (!getenv("WTDBG")) libbpf_set_print(quiet);
 	places_open(&places, opts);
 	places_now = &places;
 	err = load(k, opts, &places);
@@ -344,6 +345,11 @@ struct kcompat *kern_compat(struct kern *k)
 int kern_map_losses(const struct kern *k)
 {
 	return bpf_map__fd(k->skel->maps.losses);
+}
+
+int kern_map_stirred(const struct kern *k)
+{
+	return bpf_map__fd(k->skel->maps.stirred);
 }
 
 int kern_map_watched(const struct kern *k)

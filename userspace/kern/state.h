@@ -60,6 +60,8 @@ struct kiter_args *kern_iter_args(struct kern *k);
 struct kcompat *kern_compat(struct kern *k);
 /** Descriptor of the map of losses. */
 int kern_map_losses(const struct kern *k);
+/** Descriptor of the map of insiders whose mappings changed. */
+int kern_map_stirred(const struct kern *k);
 /** Descriptor of the map of watched objects. */
 int kern_map_watched(const struct kern *k);
 

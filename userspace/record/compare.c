@@ -111,11 +111,33 @@ void compare__widen(struct recorder *r, const struct object *o, uint64_t *first,
 	*n = end - *first;
 }
 
+static bool is_of(const struct kevent *ke, const struct object *o)
+{
+	return ke->inode == o->inode && ke->dev == o->dev;
+}
+
+/** Has another change of the object begun by now? Then what was just read tells nothing about the contents in between. The
+ *  change that is being written down is one of the list. */
+static int crowded(struct recorder *r, const struct object *o, bool *ret)
+{
+	const struct change *c;
+	const int err = events__drain(r);
+	size_t n = 0;
+
+	LL_FOREACH (r->changes, c)
+		n += is_of(&c->ke, o);
+	for (size_t i = r->kq_at; i < r->kq_n && n < 2; i++)
+		n += r->kq[i].type == KEV_BEGIN && is_of(&r->kq[i], o);
+	*ret = n > 1;
+	return err;
+}
+
 int compare__change(struct recorder *r, struct object *o, uint64_t first, uint64_t n,
 		    struct ev_change *ev)
 {
 	struct looked l = { .first_event = ~0ull, .size = object__size(o) };
 	const bool readable = o->fd >= 0 && !(ev->flags & CHANGE_IN_FLIGHT);
+	bool more = false;
 	int err = 0;
 
 	compare__widen(r, o, &first, &n);
@@ -125,6 +147,9 @@ int compare__change(struct recorder *r, struct object *o, uint64_t first, uint64
 		insiders__note_entries(r, o, first, n);
 	ev->saved_ns = readable ? now_ns() : 0;
 	ev->flags |= readable ? CHANGE_SAVED : 0;
+	if (!err && r->watch)
+		err = crowded(r, o, &more);
+	ev->flags |= more ? CHANGE_CROWDED : 0;
 	ev->new_size = l.size;
 	ev->pages = insiders__mapped_pages(r, o, first, n, &first);
 	ev->pages_changed = l.diffs.n;
@@ -194,11 +219,6 @@ static bool attribute(struct recorder *r, struct object *o, uint64_t page, bool 
 	if (ev->channel == CH_MMAP_STORE)
 		ev->flags |= CHANGE_EXPOSED;
 	return true;
-}
-
-static bool is_of(const struct kevent *ke, const struct object *o)
-{
-	return ke->inode == o->inode && ke->dev == o->dev;
 }
 
 static bool covers(uint64_t offset, uint64_t length, bool all, uint64_t page)

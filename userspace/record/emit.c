@@ -23,6 +23,8 @@ int emit__feed(void *ctx)
 
 	if (err)
 		return recorder__fail(r, err, model__error(r->m));
+	if (r->opts->event)
+		r->opts->event(r->opts->ctx, writer__last(r->w), writer__events(r->w) - 1);
 	if (r->files)
 		err = files__apply(r->files, writer__last(r->w), read_memory, r);
 	return err ? recorder__fail(r, err, "descriptors") : 0;

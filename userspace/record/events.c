@@ -86,13 +86,11 @@ static int watch_fd(struct kicker *k, int fd)
 	return fd < 0 ? 0 : epoll_ctl(k->epoll, EPOLL_CTL_ADD, fd, &ev) ? -errno : 0;
 }
 
-static void set_handlers(void)
+void events__take_signals(void)
 {
-	struct sigaction kick = { .sa_handler = on_kick };
 	struct sigaction fwd = { .sa_sigaction = on_forward, .sa_flags = SA_SIGINFO };
 	static const int sigs[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2 };
 
-	sigaction(KICK_SIGNAL, &kick, NULL);
 	for (size_t i = 0; i < sizeof(sigs) / sizeof(*sigs); i++)
 		sigaction(sigs[i], &fwd, NULL);
 	signal(SIGTTOU, SIG_IGN);
@@ -103,6 +101,7 @@ static void set_handlers(void)
 int events__start(struct recorder *r)
 {
 	struct kicker *k = calloc(1, sizeof(*k));
+	struct sigaction kick = { .sa_handler = on_kick };
 	sigset_t all, old;
 	int err;
 
@@ -121,7 +120,8 @@ int events__start(struct recorder *r)
 		err = watch_fd(k, kern__ring_fd(r->k));
 	if (err)
 		return err;
-	set_handlers();
+	sigaction(KICK_SIGNAL, &kick, NULL);
+	events__take_signals();
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
 	err = -pthread_create(&k->thread, NULL, kicker_main, k);

@@ -33,6 +33,8 @@ void events__stop(struct recorder *r);
 int next_event(struct recorder *r, struct rec_event *ret);
 /** Takes everything out of the ring buffer into the queue. 0 or -errno. */
 int events__drain(struct recorder *r);
+/** Handles the signals that are passed on, and ignores those that would stop bprec at a terminal. */
+void events__take_signals(void);
 /** Passes signals on that were sent to the recorder alone (CLI.md). */
 void events__forward_signals(struct recorder *r);
 

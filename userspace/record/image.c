@@ -66,16 +66,31 @@ static int check_head(const char *path)
 			path, h.e_ident[EI_CLASS] == ELFCLASS32 ? "32-bit" : "foreign");
 }
 
-int image__check(const char *command)
+/** Finds the file of a command; buf gets its path. 0 or -errno with err__text. */
+static int find(const char *command, char *path, size_t size)
 {
-	char path[PATH_MAX];
 	int err;
 
-	snprintf(path, sizeof(path), "%s", command);
-	err = strchr(command, '/') ? try_path(path) : search(command, path, sizeof(path));
+	snprintf(path, size, "%s", command);
+	err = strchr(command, '/') ? try_path(path) : search(command, path, size);
 	if (err == -ENOENT)
 		return err__set(err, "%s: command not found", command);
 	if (err)
 		return err__set(err, "%s: can't be executed: %s", command, strerror(-err));
-	return check_head(path);
+	return 0;
+}
+
+int image__find(const char *command)
+{
+	char path[PATH_MAX];
+
+	return find(command, path, sizeof(path));
+}
+
+int image__check(const char *command)
+{
+	char path[PATH_MAX];
+	const int err = find(command, path, sizeof(path));
+
+	return err ? err : check_head(path);
 }

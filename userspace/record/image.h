@@ -6,5 +6,7 @@
 /** Looks a command up as execvp(3) does (PATH, unless it has a slash) and at the head of the file. 0; -ENOENT: not found;
  *  -EACCES and others: it can't be executed; -ENOEXEC: an ELF file that isn't for x86-64. err__text() says which. */
 int image__check(const char *command);
+/** The same without a look at what kind of program it is. */
+int image__find(const char *command);
 
 #endif

@@ -129,6 +129,8 @@ bool insiders__quiet(struct recorder *r, const struct object *o, uint64_t first,
 {
 	struct look l = { .r = r, .first = first, .n = n, .quiet = true };
 
+	if (r->watch)
+		return true; /* nobody is stopped */
 	model__each_mapper(r->m, o->id, first, n, stop_running, &l);
 	return l.quiet;
 }

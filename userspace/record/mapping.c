@@ -140,9 +140,9 @@ static int device_gap(struct recorder *r, struct object *o, const char *path)
 			 "%s is mapped: a device or memory that the kernel writes by itself", path);
 }
 
-/** An object is mapped: save its pages, write the mapping, see who else can write it. */
-static int map_object(struct recorder *r, struct task *t, struct object *o, const char *path,
-		      uint64_t addr, uint64_t len, uint32_t prot, uint32_t flags, uint64_t offset)
+/* An object is mapped: save its pages, write the mapping, see who else can write it. */
+int mapping__of_object(struct recorder *r, struct task *t, struct object *o, const char *path,
+		       uint64_t addr, uint64_t len, uint32_t prot, uint32_t flags, uint64_t offset)
 {
 	int err = 0;
 
@@ -157,7 +157,7 @@ static int map_object(struct recorder *r, struct task *t, struct object *o, cons
 	if (!err && r->k && !o->key && !o->device)
 		err = emit__gap(r, GAP_NOT_OBSERVED, CH_UNKNOWN, o->id, "%s could not be watched",
 				path);
-	if (!err && o->fd < 0 && !o->device)
+	if (!err && o->fd < 0 && !o->device && !r->watch) /* there it matters once it changes */
 		err = emit__gap(r, GAP_UNREADABLE, CH_UNKNOWN, o->id,
 				"%s could not be opened to save its contents", path);
 	if (!err)
@@ -180,27 +180,32 @@ static int save_private(void *ctx, uint64_t addr, uint64_t n)
 	return err;
 }
 
-static int write_object_map(struct walk *w, const struct tracee_map *m, const struct khold *h)
+int mapping__get_object(struct recorder *r, pid_t pid, const struct tracee_map *m,
+			const struct object_key *key, struct object **ret)
 {
-	const struct object_key key = key_of(h, m);
-	int fd = tracee__open_map(w->t->tid, m);
+	int fd = tracee__open_map(pid, m);
 	char link[96];
-	struct object *o;
 	uint32_t flags;
-	int err;
 
-	snprintf(link, sizeof(link), "/proc/%d/map_files/%lx-%lx", w->t->tid, m->start, m->end);
+	snprintf(link, sizeof(link), "/proc/%d/map_files/%lx-%lx", pid, m->start, m->end);
 	flags = object_flags(m->path, link);
-
 	if (flags & OBJECT_DEVICE && fd >= 0) {
 		close(fd);
 		fd = -1;
 	}
-	err = object__get(w->r, &key, m->path, flags, fd < 0 ? -1 : fd, false, &o);
+	return object__get(r, key, m->path, flags, fd < 0 ? -1 : fd, false, ret);
+}
+
+static int write_object_map(struct walk *w, const struct tracee_map *m, const struct khold *h)
+{
+	const struct object_key key = key_of(h, m);
+	struct object *o;
+	int err = mapping__get_object(w->r, w->t->tid, m, &key, &o);
+
 	if (err)
 		return err;
-	return map_object(w->r, w->t, o, m->path, m->start, m->end - m->start, m->prot,
-			  m->shared ? MAP_SHARED : MAP_PRIVATE, m->offset);
+	return mapping__of_object(w->r, w->t, o, m->path, m->start, m->end - m->start, m->prot,
+				  m->shared ? MAP_SHARED : MAP_PRIVATE, m->offset);
 }
 
 static int write_map(struct walk *w, const struct tracee_map *m)
@@ -355,8 +360,8 @@ static int map_descriptor(struct recorder *r, struct task *t, uint64_t addr, uin
 	err = object__get(r, &key, path, flags, fd < 0 ? -1 : fd, dup, &o);
 	if (err)
 		return err;
-	return map_object(r, t, o, path, addr, len, (uint32_t)t->args[2], (uint32_t)t->args[3],
-			  t->args[5]);
+	return mapping__of_object(r, t, o, path, addr, len, (uint32_t)t->args[2],
+				  (uint32_t)t->args[3], t->args[5]);
 }
 
 int mapping__mmap(struct recorder *r, struct task *t, uint64_t addr)

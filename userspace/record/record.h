@@ -7,6 +7,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "bprec/format.h"
+
 /** How much of the program's memory is hashed, for replay to compare. */
 enum record_checksum { CHECKSUM_SPARSE, CHECKSUM_NONE, CHECKSUM_ALL };
 
@@ -30,7 +32,10 @@ struct record_opts {
 	void (*warn)(void *ctx, const char *line);
 	/** Called after the drop to the user and before the trace is made; makes `dir`'s parents. May be NULL. */
 	int (*prepare)(void *ctx);
-	void *ctx; /* for warn and prepare */
+	void *ctx; /* for warn, prepare and event */
+	/** Called with each event that was written and its number; may be NULL. */
+	void (*event)(void *ctx, const struct event_header *ev, uint64_t no);
+	pid_t attach; /* watch__run: this process and its descendants, in place of a command; 0: none */
 };
 
 /** How it ended. */
@@ -46,5 +51,9 @@ struct record_result {
  *  or the command could not be executed (ret->not_executed; -ENOENT: not found; nothing ran); err__text() says why.
  *  What was recorded until then is readable in any case; nothing is left of a command that was not executed. */
 int record__run(const struct record_opts *opts, struct record_result *ret);
+/** Watches a command, or a tree that runs already (opts->attach), without stopping anybody: what others change in what it
+ *  maps becomes a trace that holds nothing else of it. Fails where the kernel can't be observed. Values as of record__run;
+ *  END_LEFT: the tree was still running when a signal ended the watch. */
+int watch__run(const struct record_opts *opts, struct record_result *ret);
 
 #endif

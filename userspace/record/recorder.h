@@ -122,7 +122,17 @@ struct aspace {
 	uint64_t next_scratch;	       /* next free address for a scratch area */
 	uint64_t hash_ns, hash_cursor; /* last look of checksum.c, and where the next begins */
 	bool code_noted;	       /* its executable memory without a file was named */
+	bool stirred;		       /* watch: its mappings may not be what the model says */
+	uint64_t listed_ns;	 /* watch: when the kernel's list of its mappings was read last */
+	uint64_t next_list_ns;	 /* watch: not again before this */
+	struct addr_range *gone; /* watch: mapped in the model, not in that list */
+	size_t ngone;
 	UT_hash_handle hh;
+};
+
+/** Addresses [start, end). */
+struct addr_range {
+	uint64_t start, end;
 };
 
 /** Pages [first, end) of an object that are saved and up to date. */
@@ -215,6 +225,7 @@ struct recorder_asks {
 struct recorder {
 	struct recorder_asks asks;
 	const struct record_opts *opts;
+	bool watch; /* nobody is traced: tasks are processes, always running */
 	struct writer *w;
 	struct model *m;
 	struct kern *k;	       /* NULL: not observed */
@@ -232,7 +243,8 @@ struct recorder {
 	size_t nheld;	 /* signals held back and not sent again */
 	size_t open_fds; /* descriptors pinned in objects */
 	pid_t root;
-	uint32_t end_kind; /* of the root, once known */
+	uint64_t attached_ns; /* watch: the tree that ran already was entered by then */
+	uint32_t end_kind;    /* of the root, once known */
 	int32_t end_code;
 	int err;	   /* first fatal error: the recording ends */
 	struct kevent *kq; /* kernel events taken from the ring, not yet dispatched */

@@ -6,7 +6,7 @@
  * the command is launched, held before its exec until the kernel counts it as the tree's root. Order of the end: nothing
  * of the tree is left; what the ring buffer still holds is read; losses are written; then the manifest.
  */
-#include "record/record.h"
+#include "record/recording.h"
 
 #include <errno.h>
 #include <grp.h>
@@ -51,7 +51,7 @@ static int become_user(const struct record_opts *o)
 
 static int open_kernel(struct recorder *r, const char **why)
 {
-	const struct kern_opts ko = { .disable = r->opts->disable_hook };
+	const struct kern_opts ko = { .disable = r->opts->disable_hook, .tree = r->watch };
 	int err = kern__open(&r->k, &ko, why);
 
 	if (!err)
@@ -59,7 +59,7 @@ static int open_kernel(struct recorder *r, const char **why)
 	r->k = NULL;
 	if (!*why || !**why)
 		*why = strerror(-err);
-	if (r->opts->require_observation)
+	if (r->opts->require_observation || r->watch)
 		return err__set(err, "the kernel can't be observed: %s", *why);
 	recorder__warn(r, "recording without observation: %s; the verdict will be 'uncertain'",
 		       *why);
@@ -85,8 +85,7 @@ static bool is_output(uint32_t nr)
 	return sys__output_arg(nr) >= 0;
 }
 
-/** Many objects stay open; the command keeps the limit it was given. */
-static void raise_file_limit(void)
+void recording__raise_file_limit(void)
 {
 	struct rlimit rl;
 
@@ -116,7 +115,7 @@ static int launch(struct recorder *r)
 
 	if (err)
 		return err;
-	raise_file_limit();
+	recording__raise_file_limit();
 	err = tree__root(r, pid);
 	if (!err)
 		affinity__start(r, rtask__find(r, pid));
@@ -164,7 +163,7 @@ static int last_records(struct recorder *r)
 	return err ? err : outside__progress(r);
 }
 
-static int finish(struct recorder *r, struct record_result *ret)
+int recording__finish(struct recorder *r, struct record_result *ret)
 {
 	const struct ev_end ev = { r->end_kind, r->end_code };
 	int err = last_records(r);
@@ -182,7 +181,7 @@ static int finish(struct recorder *r, struct record_result *ret)
 	return err;
 }
 
-static void free_all(struct recorder *r)
+void recording__free(struct recorder *r)
 {
 	struct task *t, *tmp;
 	struct aspace *s, *stmp;
@@ -195,6 +194,7 @@ static void free_all(struct recorder *r)
 	}
 	HASH_ITER (hh, r->spaces, s, stmp) {
 		HASH_DEL(r->spaces, s);
+		free(s->gone);
 		free(s);
 	}
 	while ((o = r->outsiders)) {
@@ -209,7 +209,7 @@ static void free_all(struct recorder *r)
 	kern__close(r->k);
 }
 
-static int set_up(struct recorder *r)
+int recording__open(struct recorder *r)
 {
 	const char *why = NULL;
 	int err = open_kernel(r, &why);
@@ -224,7 +224,7 @@ static int set_up(struct recorder *r)
 	r->m = model__new();
 	if (!r->m)
 		return err__set(-ENOMEM, "no memory");
-	err = order__start(r);
+	err = r->watch ? 0 : order__start(r);
 	if (err)
 		return err__set(err, "no memory");
 	if (r->opts->give_trace && !r->opts->drop_user)
@@ -251,7 +251,7 @@ int record__run(const struct record_opts *opts, struct record_result *ret)
 		ret->not_executed = true;
 		return err;
 	}
-	err = set_up(&r);
+	err = recording__open(&r);
 	ret->observed = r.k != NULL;
 	if (err)
 		goto out;
@@ -265,7 +265,7 @@ int record__run(const struct record_opts *opts, struct record_result *ret)
 	if (!err)
 		err = loop(&r);
 	if (!err)
-		err = finish(&r, ret);
+		err = recording__finish(&r, ret);
 	ret->end_kind = r.end_kind;
 	ret->end_code = r.end_code;
 out:
@@ -273,6 +273,6 @@ out:
 		put_down(&r);
 	if (err)
 		ret->end_kind = r.root > 0 ? END_FAILED : 0;
-	free_all(&r);
+	recording__free(&r);
 	return err;
 }

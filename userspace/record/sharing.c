@@ -11,7 +11,7 @@ int sharing__join(struct recorder *r, struct task *t, struct object *o, bool sha
 	const bool writers = o->writecount > 0 || o->mmap_writable > 0 || (prot & PROT_WRITE);
 	int err = 0;
 
-	if ((!shared && o->writecount <= 0) || !writers)
+	if (r->watch || (!shared && o->writecount <= 0) || !writers)
 		return 0;
 	for (struct task *u = r->tasks; u && !err; u = u->hh.next) {
 		const struct model_space *s = model__space(r->m, u->space);

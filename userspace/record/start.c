@@ -40,7 +40,7 @@ static int write_start(struct recorder *r)
 		.ncpu = sysconf(_SC_NPROCESSORS_ONLN),
 		.uid = r->opts->drop_user ? r->opts->uid : getuid(),
 		.gid = r->opts->drop_user ? r->opts->gid : getgid(),
-		.observed = r->k != NULL,
+		.observed = r->watch ? OBSERVED_ONLY : r->k != NULL,
 		.version = BPREC_VERSION,
 	};
 	char *strings = malloc(STRINGS_MAX);

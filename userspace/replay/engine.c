@@ -60,6 +60,10 @@ static int on_start(struct replay *rp, const struct ev_start *s)
 {
 	const uint64_t xcr0 = tracee__xcr0();
 
+	if (s->observed == OBSERVED_ONLY)
+		return replay__fail(
+			rp, -REPLAY_E_CANT,
+			"it was made by 'bprec watch': it holds no program to run again");
 	if (s->xsave_size && s->xsave_size != tracee__xstate_size())
 		return replay__fail(
 			rp, -REPLAY_E_CANT,

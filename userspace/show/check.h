@@ -13,6 +13,8 @@
 int show__check_text(const struct show_opts *o, const struct check_report *rep);
 /** The JSON of CLI.md, "JSON of `check`". 0 or -ENOMEM. */
 int show__check_json(const struct show_opts *o, const struct check_report *rep);
+/** One line about one change, without a newline: object, range, who, how, outcome. New string; NULL: no memory. */
+char *show__change_line(const struct check_change *c);
 /** The first line of the text alone, without colour or newline, into buf: for the last line of `bprec record`. */
 void show__verdict_line(const struct check_report *rep, char *buf, size_t size);
 

@@ -152,9 +152,10 @@ static json_t *summary_json(const struct check_report *rep)
 int show__check_json(const struct show_opts *o, const struct check_report *rep)
 {
 	json_t *v = json_pack(
-		"{s:o, s:i, s:s, s:b, s:o, s:o, s:o, s:o, s:o, s:o}", "trace", json__text(rep->dir),
-		"format", (int)BPREC_FORMAT_VERSION, "verdict", verdict_name(rep->verdict),
-		"complete", (int)rep->complete, "command",
+		"{s:o, s:i, s:s, s:b, s:b, s:o, s:o, s:o, s:o, s:o, s:o}", "trace",
+		json__text(rep->dir), "format", (int)BPREC_FORMAT_VERSION, "verdict",
+		verdict_name(rep->verdict), "complete", (int)rep->complete, "watched",
+		(int)rep->watched, "command",
 		array_of(rep->argc, rep->argv, sizeof(*rep->argv), word_json), "exit",
 		exit_json(rep), "observation", observation_json(rep), "changes",
 		array_of(rep->nchanges, rep->changes, sizeof(*rep->changes), change_json),

@@ -45,10 +45,33 @@ static const char *first_reason(const struct check_report *rep)
 	return "not everything could be observed";
 }
 
+/** The line for a watch: nothing was saved for anybody, it is about what somebody else recorded meanwhile. */
+static void watch_line(const struct check_report *rep, uint64_t bad, char *buf, size_t size)
+{
+	const bool known = rep->bad_begin_ns >= rep->start_ns && rep->bad_begin_ns != UINT64_MAX;
+
+	if (rep->verdict == VERDICT_CLEAN)
+		snprintf(buf, size, "clean: nothing outside changed what the program could see");
+	else if (rep->verdict == VERDICT_RESNAPSHOTTED)
+		snprintf(buf, size,
+			 "resnapshotted: %" PRIu64 " outside change%s, which made no difference",
+			 rep->changes_all, plural(rep->changes_all));
+	else
+		snprintf(buf, size,
+			 "divergent: the program could see %" PRIu64 " of %" PRIu64
+			 " outside change%s; a recording of it is not to be trusted from %.6f s on",
+			 bad, rep->changes_all, plural(rep->changes_all),
+			 known ? (double)(rep->bad_begin_ns - rep->start_ns) / 1e9 : 0.0);
+}
+
 void show__verdict_line(const struct check_report *rep, char *buf, size_t size)
 {
 	uint64_t bad = bad_changes(rep);
 
+	if (rep->watched && rep->verdict != VERDICT_UNCERTAIN) {
+		watch_line(rep, bad, buf, size);
+		return;
+	}
 	switch (rep->verdict) {
 	case VERDICT_CLEAN:
 		snprintf(buf, size, "clean: nothing outside changed what the program could see");
@@ -103,6 +126,8 @@ static void end_text(const struct check_report *rep, char *buf, size_t size)
 		snprintf(buf, size, "exited with %d", rep->end_code);
 	else if (rep->end_kind == END_SIGNALED)
 		snprintf(buf, size, "ended by signal %d", rep->end_code);
+	else if (rep->end_kind == END_LEFT)
+		snprintf(buf, size, "still running when the watch ended");
 	else if (rep->end_kind == END_FAILED)
 		snprintf(buf, size, "bprec failed: %s", strerror(abs(rep->end_code)));
 	else
@@ -380,6 +405,23 @@ static int print_notes(const struct show_opts *o, const struct check_report *rep
 	int err = t.failed ? -ENOMEM : 0;
 	table__free(&t);
 	return err;
+}
+
+char *show__change_line(const struct check_change *c)
+{
+	struct table t = { .ncolumns = 8 };
+	char *line = NULL;
+
+	table__cell(&t, TERM_PLAIN, "%s", object_text(c->object));
+	range_cells(&t, c);
+	writer_cell(&t, c->by);
+	if (!t.failed && t.n == 4 &&
+	    asprintf(&line, "%s: bytes %s%s%s changed by %s, %s: %s (%s)", t.cells[0], t.cells[1],
+		     *t.cells[2] ? ", pages " : "", t.cells[2], t.cells[3],
+		     channel_name(c->fact.channel), outcome_name(c->outcome), c->why) < 0)
+		line = NULL;
+	table__free(&t);
+	return line;
 }
 
 int show__check_text(const struct show_opts *o, const struct check_report *rep)

@@ -32,8 +32,9 @@ static void decode_hook(struct sink *s, const struct event_header *ev)
 }
 
 /** Bits of ev_change.flags, in order. */
-static const char *const change_bits[] = { "saved",	 "in-flight", "range-unknown", "by-compare",
-					   "page-range", "shrunk",    "exposed",       "remote" };
+static const char *const change_bits[] = { "saved",	 "in-flight",  "range-unknown",
+					   "by-compare", "page-range", "shrunk",
+					   "exposed",	 "remote",     "crowded" };
 static const char *const insider_states[] = { "?", "stopped", "in-call", "call-touches",
 					      "running" };
 
@@ -64,7 +65,7 @@ static void decode_change(struct sink *s, const struct event_header *ev)
 	s->ops->num(s, "offset", e->offset);
 	s->ops->num(s, "length", e->length);
 	s->ops->list(s, "flags");
-	for (unsigned int i = 0; i < 8; i++)
+	for (unsigned int i = 0; i < sizeof(change_bits) / sizeof(*change_bits); i++)
 		if (e->flags & 1u << i)
 			s->ops->text(s, NULL, change_bits[i]);
 	s->ops->end(s);

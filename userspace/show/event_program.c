@@ -23,7 +23,7 @@ static const char *word(const char *const *names, size_t n, uint32_t v)
 }
 #define WORD(names, v) word(names, sizeof(names) / sizeof(*(names)), v)
 
-static const char *const ends[] = { NULL, "exited", "signaled", "failed" };
+static const char *const ends[] = { NULL, "exited", "signaled", "failed", "left" };
 
 static void decode_start(struct sink *s, const struct event_header *ev)
 {

@@ -136,7 +136,7 @@ static int check_start(struct part *p)
 	const struct ev_start *b = p->body;
 	int err;
 
-	err = in_range("observed", b->observed, 0, 1);
+	err = in_range("observed", b->observed, OBSERVED_NOT, OBSERVED_ONLY);
 	if (err == 0)
 		err = field_is_text(b->release, sizeof(b->release));
 	if (err == 0)
@@ -390,7 +390,7 @@ static int check_change(struct part *p)
 
 	err = in_range("channel", b->channel, 0, CH_MAX - 1);
 	if (err == 0)
-		err = in_range("flags", b->flags, 0, CHANGE_REMOTE * 2 - 1);
+		err = in_range("flags", b->flags, 0, CHANGE_CROWDED * 2 - 1);
 	if (err == 0)
 		err = zero(b->reserved);
 	if (err == 0)
@@ -546,7 +546,7 @@ static int check_end(struct part *p)
 {
 	const struct ev_end *b = p->body;
 
-	return in_range("kind of the end", b->kind, END_EXITED, END_FAILED);
+	return in_range("kind of the end", b->kind, END_EXITED, END_LEFT);
 }
 
 /* Types without a variable part have `fixed` set, and the event must be exactly that long. */

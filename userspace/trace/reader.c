@@ -114,7 +114,7 @@ static int check_chain(struct reader *r, const struct source *s, uint64_t wanted
 static int check_manifest(struct reader *r)
 {
 	const struct manifest *m = &r->manifest;
-	const bool plausible = m->end_kind >= END_EXITED && m->end_kind <= END_FAILED &&
+	const bool plausible = m->end_kind >= END_EXITED && m->end_kind <= END_LEFT &&
 			       m->start_ns <= m->end_ns && m->clones <= r->pages.clones;
 	int err;
 

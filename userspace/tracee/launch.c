@@ -96,11 +96,21 @@ static int drop_user(const struct tracee_launch *l)
 	return 0;
 }
 
+/* What a traced child needs: no ASLR, and our filter. */
+static int prepare_child(struct sock_filter *insns, size_t ninsns)
+{
+	const int persona = personality(0xffffffff);
+
+	if (persona < 0 || personality((unsigned long)persona | ADDR_NO_RANDOMIZE) < 0)
+		return -errno;
+	return tracee_filter__install(insns, ninsns);
+}
+
 /* The child, up to and including execve. Returns why it failed. */
 static int run_child(const struct tracee_launch *l, struct sock_filter *insns, size_t ninsns,
 		     const struct launch_pipes *p)
 {
-	int go, persona;
+	int go;
 
 	close(p->go[1]); /* so that the parent's death ends the waiting */
 	close(p->report[0]);
@@ -108,11 +118,8 @@ static int run_child(const struct tracee_launch *l, struct sock_filter *insns, s
 	write_int(p->report[1], 0);
 	if (read_int(p->go[0], &go) < 0)
 		_exit(127);
-	persona = personality(0xffffffff);
-	if (persona < 0 || personality((unsigned long)persona | ADDR_NO_RANDOMIZE) < 0)
-		return -errno;
 	signals__restore();
-	int err = tracee_filter__install(insns, ninsns);
+	int err = l->untraced ? 0 : prepare_child(insns, ninsns);
 	if (!err && l->drop_user)
 		err = drop_user(l);
 	if (err)
@@ -168,6 +175,17 @@ static int follow_to_exec(pid_t pid)
 	return -ECHILD;
 }
 
+/* The same for a child that nobody traces: its report ends when the execve was done, or says why not. */
+static int await_exec(pid_t pid, struct launch_pipes *p)
+{
+	int err, status;
+
+	if (read_int(p->report[0], &err) < 0)
+		return 0;
+	wait_child(pid, &status);
+	return err;
+}
+
 /* Why a child that has ended did not execute the command. */
 static int launch_error(const struct tracee_launch *l, struct launch_pipes *p)
 {
@@ -180,14 +198,14 @@ static int launch_error(const struct tracee_launch *l, struct launch_pipes *p)
 }
 
 /* Parent's part while the child is held. */
-static int seize(pid_t pid, struct launch_pipes *p, int (*before_exec)(void *ctx, pid_t pid),
-		 void *ctx)
+static int seize(const struct tracee_launch *l, pid_t pid, struct launch_pipes *p,
+		 int (*before_exec)(void *ctx, pid_t pid), void *ctx)
 {
 	int ready;
 
 	if (read_int(p->report[0], &ready) < 0)
 		return err__set(-EAGAIN, "the new process ended at once");
-	if (ptrace(PTRACE_SEIZE, pid, NULL, (void *)TRACE_OPTIONS) < 0) {
+	if (!l->untraced && ptrace(PTRACE_SEIZE, pid, NULL, (void *)TRACE_OPTIONS) < 0) {
 		int err = -errno;
 		return err__set(err, "ptrace: cannot seize the new process: %m");
 	}
@@ -198,7 +216,7 @@ int tracee__launch(const struct tracee_launch *l, int (*before_exec)(void *ctx, 
 		   void *ctx, pid_t *ret_pid)
 {
 	struct sock_filter insns[TRACEE_FILTER_MAX];
-	size_t ninsns = tracee_filter__build(l, insns);
+	size_t ninsns = l->untraced ? 0 : tracee_filter__build(l, insns);
 	struct launch_pipes p;
 	pid_t pid = -1;
 	int err;
@@ -217,16 +235,16 @@ int tracee__launch(const struct tracee_launch *l, int (*before_exec)(void *ctx, 
 		_exit(127);
 	}
 	close_fd(&p.report[1]);
-	err = seize(pid, &p, before_exec, ctx);
+	err = seize(l, pid, &p, before_exec, ctx);
 	if (err) {
 		kill_child(pid);
 		goto out;
 	}
 	write_int(p.go[1], 1);
-	err = follow_to_exec(pid);
-	if (err)
+	err = l->untraced ? await_exec(pid, &p) : follow_to_exec(pid);
+	if (err == -ECHILD)
 		err = launch_error(l, &p);
-	else
+	if (!err)
 		*ret_pid = pid;
 out:
 	close_pipes(&p);

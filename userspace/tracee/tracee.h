@@ -39,12 +39,14 @@ struct tracee_launch {
 	bool (*output)(uint32_t nr);
 	uint32_t nr_max;
 	bool tsc_fault; /* forbid rdtsc (PR_SET_TSC): it and rdtscp raise SIGSEGV, with si_code SI_KERNEL */
+	bool untraced; /* no ptrace, no filter, ASLR as it is: it is only held until before_exec is done */
 };
 
 /** Remembers the signal mask and the ignored signals, for the command. To be called first thing in main, before anything
  *  is blocked or handled; tracee__launch does it if nobody has. */
 void tracee__save_signals(void);
-/** Forks, seizes the child with all options (TRACESYSGOOD, FORK, VFORK, VFORKDONE, CLONE, EXEC, EXIT, SECCOMP, EXITKILL), before it installs
+/** (untraced: forks, holds the child for before_exec, and lets it run; it has exec'd when this returns.)
+ *  Forks, seizes the child with all options (TRACESYSGOOD, FORK, VFORK, VFORKDONE, CLONE, EXEC, EXIT, SECCOMP, EXITKILL), before it installs
  *  the seccomp filter and calls execve. On success the child is at its PTRACE_EVENT_EXEC stop, with ASLR off, signal
  *  mask, dispositions, process group and terminal as bprec got them. *ret_pid gets its pid.
  *  `before_exec`, if not NULL, is called with the child's pid while it is held before execve (to enter it into the

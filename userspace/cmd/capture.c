@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: MIT */
+#include "cmd/capture.h"
+
+#include <errno.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "check/check.h"
+#include "trace/reader.h"
+#include "util/err.h"
+#include "util/names.h"
+
+void capture__warn(void *ctx, const char *line)
+{
+	(void)ctx;
+	fprintf(stderr, "bprec: %s\n", line);
+}
+
+int capture__user(const struct cmd *c, struct record_opts *o, const char *name)
+{
+	const struct passwd *pw;
+
+	if (!name)
+		return 0;
+	pw = getpwnam(name);
+	if (!pw)
+		return cmd__usage_error(c, "there is no user '%s'", name);
+	o->drop_user = true;
+	o->uid = pw->pw_uid;
+	o->gid = pw->pw_gid;
+	o->user = name;
+	return 0;
+}
+
+/* Also if the recorder is killed half-way. */
+void capture__owner(struct record_opts *o)
+{
+	struct cmd_user user;
+
+	if (cmd__calling_user(&user) || geteuid() || !user.uid)
+		return;
+	o->give_trace = true;
+	o->owner_uid = user.uid;
+	o->owner_gid = user.gid;
+}
+
+void capture__say_verdict(const char *dir)
+{
+	struct check_report *report = NULL;
+	struct reader *r = NULL;
+	int err = reader__open(&r, dir);
+
+	if (!err)
+		err = check__run(r, &(struct check_opts){ .trust_pages = true }, &report);
+	if (err)
+		fprintf(stderr, "bprec: %s: %s\n", dir, reader__error(r));
+	else
+		fprintf(stderr, "bprec: trace %s: %s%s\n", dir, verdict_name(report->verdict),
+			report->verdict == VERDICT_CLEAN ? "" : "; see 'bprec check'");
+	check_report__free(report);
+	reader__free(r);
+}
+
+int capture__failed(const char *command, const char *dir, int err,
+		    const struct record_result *result)
+{
+	const char *text = *err__text() ? err__text() : strerror(-err);
+
+	if (result->end_kind) {
+		fprintf(stderr,
+			"bprec: the recording ended early: %s; what was recorded is in %s\n", text,
+			dir);
+		return EXIT_BPREC;
+	}
+	if (!result->not_executed) {
+		fprintf(stderr, "bprec: %s\n", text);
+		return EXIT_BPREC;
+	}
+	if (*err__text())
+		fprintf(stderr, "bprec: %s\n", text);
+	else
+		fprintf(stderr, "bprec: %s: %s\n", command, text);
+	return err == -ENOENT ? EXIT_NOT_FOUND : EXIT_CANT_EXEC;
+}
+
+int capture__status(const struct record_result *result)
+{
+	return result->end_kind == END_SIGNALED ? 128 + result->end_code : result->end_code;
+}

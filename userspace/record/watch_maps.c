@@ -1,0 +1,429 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * watch_maps.c: mappings of processes that nobody stops.
+ *
+ * What is added comes from records: the kernel tells of each mmap at its end, with the address, before the program can use
+ * it, and of what exec mapped. What goes is found by listing: a process that unmapped something is stirred (once, until it is
+ * listed), and its list is held against the model. The list may be newer than records that wait in the ring; so a mapping
+ * that is missing in it is taken out of the model only after those were acted on, and stays if one of them maps there again.
+ * Thus the model never has less than the process has; for a moment it may have more, and a change is then reported
+ * although the mapping has just gone.
+ *
+ * Contents are saved when we come to it. A process that has ended by then is known to have mapped the object all the same; if
+ * nobody else has a descriptor for it, a change of it counts as lost.
+ */
+#include "record/watch_maps.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "record/emit.h"
+#include "record/mapping.h"
+#include "record/object.h"
+#include "record/outside.h"
+#include "tracee/tracee.h"
+
+#define VMA_MAYSHARE \
+	0x80 /* VM_MAYSHARE of <linux/mm.h>: MAP_SHARED, also of a file that is open read-only */
+#define VMA_PROT    7 /* VM_READ, VM_WRITE, VM_EXEC have the values of PROT_* */
+#define PAGE_END(n) (((n) + BPREC_PAGE_SIZE - 1) & ~(uint64_t)(BPREC_PAGE_SIZE - 1))
+#define LIST_SHARE  10 /* listing one process takes at most one part in so many of the time */
+
+/** The mappings of one process, and what /proc calls them (read when it is needed first). */
+struct listing {
+	struct khold *held;
+	size_t nheld, held_cap;
+	struct tracee_map *maps;
+	size_t nmaps, maps_cap;
+	bool maps_read;
+};
+
+static void *grow(void *v, size_t n, size_t *cap, size_t size)
+{
+	if (n < *cap)
+		return v;
+	*cap = *cap ? 2 * *cap : 32;
+	return realloc(v, *cap * size);
+}
+
+static int add_held(void *ctx, const struct khold *h)
+{
+	struct listing *l = ctx;
+	struct khold *v = grow(l->held, l->nheld, &l->held_cap, sizeof(*v));
+
+	if (!v)
+		return -ENOMEM;
+	l->held = v;
+	v[l->nheld++] = *h;
+	return 0;
+}
+
+static int add_map(void *ctx, const struct tracee_map *m)
+{
+	struct listing *l = ctx;
+	struct tracee_map *v = grow(l->maps, l->nmaps, &l->maps_cap, sizeof(*v));
+
+	if (!v)
+		return -ENOMEM;
+	l->maps = v;
+	v[l->nmaps] = *m;
+	v[l->nmaps].path = strdup(m->path);
+	return v[l->nmaps++].path ? 0 : -ENOMEM;
+}
+
+static void listing_free(struct listing *l)
+{
+	for (size_t i = 0; i < l->nmaps; i++)
+		free((char *)l->maps[i].path);
+	free(l->maps);
+	free(l->held);
+}
+
+/** The line of /proc/PID/maps for an address; NULL: there is none (any more). */
+static const struct tracee_map *map_at(struct listing *l, pid_t pid, uint64_t addr)
+{
+	if (!l->maps_read) {
+		l->maps_read = true;
+		tracee__maps(pid, add_map, l); /* a process that is gone has none */
+	}
+	for (size_t i = 0; i < l->nmaps; i++)
+		if (l->maps[i].start <= addr && addr < l->maps[i].end)
+			return &l->maps[i];
+	return NULL;
+}
+
+/** Opens a file whose process may have gone, by its path inside its mount, if it is the very file. */
+static int open_named(const struct kevent *ke)
+{
+	int fd = open(ke->exe, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | O_NOFOLLOW);
+	struct stat st;
+
+	if (fd < 0)
+		return -1;
+	if (!fstat(fd, &st) && S_ISREG(st.st_mode) && st.st_ino == ke->inode &&
+	    (st.st_dev >> 8 & 0xfff) == ke->dev >> 20 && (st.st_dev & 0xff) == (ke->dev & 0xff))
+		return fd;
+	close(fd);
+	return -1;
+}
+
+/** Makes an object of which only a record is left. */
+static int make_unseen(struct recorder *r, const struct task *t, const struct kevent *ke,
+		       const struct object_key *key, struct object **ret)
+{
+	const struct kevent *named = ke->flags & KEVF_IMAGE ? ke : &t->watch;
+	const bool is_named = named->object == ke->object && named->exe[0];
+	char path[128];
+
+	if (is_named)
+		snprintf(path, sizeof(path), "%.64s", named->exe);
+	else
+		snprintf(path, sizeof(path), "inode %llu of device %u:%u",
+			 (unsigned long long)ke->inode, ke->dev >> 20, ke->dev & 0xfffff);
+	return object__get(r, key, path, ke->flags & KEVF_SPECIAL ? OBJECT_DEVICE : 0,
+			   is_named ? open_named(named) : -1, false, ret);
+}
+
+/** An object that was let go (nobody mapped it) is mapped again: the record is of a time when the kernel watched it, unless
+ *  the end of the watch came in between. */
+static int watched_again(struct recorder *r, struct task *t, struct object *o,
+			 const struct kevent *ke)
+{
+	struct kern_counters c;
+	struct listing l = { 0 };
+	int err;
+
+	o->key = ke->object;
+	o->generation = ke->generation;
+	if (kern__counters(r->k, o->key, &c) != -ENOENT)
+		return 0;
+	err = kern__watch_process(r->k, t->pid, add_held, &l);
+	listing_free(&l);
+	if (err == -ENOMEM)
+		return err;
+	return emit__gap(r, GAP_NOT_OBSERVED, CH_UNKNOWN, o->id,
+			 "it was mapped again at the moment when its watch was given up");
+}
+
+/** The object of a record. */
+static int object_of(struct recorder *r, struct task *t, const struct kevent *ke,
+		     struct object **ret)
+{
+	const struct object_key key = {
+		.key = ke->object,
+		.inode = ke->inode,
+		.dev = ke->dev,
+		.generation = ke->generation,
+		.fs_magic = ke->fs_magic,
+		.writecount = ke->writecount,
+		.mmap_writable = ke->mmap_writable,
+	};
+	struct object *o = object__by_kevent(r, ke);
+	struct listing l = { 0 };
+	const struct tracee_map *m;
+	int err = 0;
+
+	if (o && !o->key)
+		err = watched_again(r, t, o, ke);
+	*ret = o;
+	if (err || (o && (o->fd >= 0 || o->device))) {
+		if (o) {
+			o->writecount = ke->writecount;
+			o->mmap_writable = ke->mmap_writable;
+		}
+		return err;
+	}
+	m = map_at(&l, t->pid, ke->aux);
+	if (m && m->inode == ke->inode)
+		err = mapping__get_object(r, t->pid, m, &key, ret);
+	else
+		err = make_unseen(r, t, ke, &key, ret);
+	listing_free(&l);
+	return err;
+}
+
+static const char *path_of(const struct recorder *r, const struct object *o)
+{
+	const struct model_object *m = model__object(r->m, o->id);
+
+	return m ? m->path : "";
+}
+
+/** A mapping is made at [start, end): what a list found gone there is not what is there now. */
+static void not_gone(struct aspace *s, uint64_t start, uint64_t end)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < s->ngone; i++)
+		if (s->gone[i].end <= start || s->gone[i].start >= end)
+			s->gone[n++] = s->gone[i];
+	s->ngone = n;
+}
+
+int watch_maps__mapped(struct recorder *r, struct task *t, const struct kevent *ke)
+{
+	const uint64_t len = PAGE_END(ke->length);
+	struct aspace *s = aspace__get(r, t->space);
+	struct object *o;
+	int err;
+
+	if (!ke->aux) { /* the mapping isn't there yet; it comes again, without the file's name */
+		t->watch = *ke;
+		return 0;
+	}
+	if (!s)
+		return -ENOMEM;
+	if (!len) /* shmat doesn't tell how much */
+		return watch_maps__list(r, t);
+	err = object_of(r, t, ke, &o);
+	if (err)
+		return err;
+	not_gone(s, ke->aux, ke->aux + len);
+	if (ke->ns <= s->listed_ns || ke->flags & KEVF_IMAGE)
+		s->stirred =
+			true; /* the list is newer; an image's exact mappings are in a list only */
+	return mapping__of_object(r, t, o, path_of(r, o), ke->aux, len, ke->ret & 0xffffffff,
+				  (uint64_t)ke->ret >> 32, ke->offset);
+}
+
+void watch_maps__stirred(struct recorder *r, const struct task *t)
+{
+	struct aspace *s = aspace__get(r, t->space);
+
+	if (s)
+		s->stirred = true;
+}
+
+void watch_maps__inherit(struct recorder *r, const struct task *parent, const struct task *child)
+{
+	struct aspace *p = aspace__get(r, parent->space), *c = aspace__get(r, child->space);
+
+	if (p && c)
+		c->stirred = p->stirred || p->ngone;
+}
+
+/** Does the model have all of this mapping, just so? */
+static bool is_known(const struct model_space *s, const struct khold *h, uint32_t object)
+{
+	const bool shared = h->vm_flags & VMA_MAYSHARE;
+	uint64_t at = h->start;
+
+	for (size_t i = 0; i < s->nvmas && at < h->end; i++) {
+		const struct model_vma *v = &s->vmas[i];
+
+		if (v->end <= at)
+			continue;
+		if (v->addr > at || v->object != object ||
+		    v->offset + (at - v->addr) != h->offset + (at - h->start) ||
+		    v->prot != (h->vm_flags & VMA_PROT) ||
+		    ((v->flags & MAP_TYPE) != MAP_PRIVATE) != shared)
+			return false;
+		at = v->end;
+	}
+	return at >= h->end;
+}
+
+/** A mapping of the list that the model may lack. */
+static int take_held(struct recorder *r, struct task *t, struct listing *l, const struct khold *h)
+{
+	const struct kevent ke = {
+		.object = h->object,
+		.inode = h->inode,
+		.dev = h->dev,
+		.generation = h->generation,
+	};
+	const struct object_key key = {
+		.key = h->object,
+		.inode = h->inode,
+		.dev = h->dev,
+		.generation = h->generation,
+		.fs_magic = h->fs_magic,
+		.writecount = h->writecount,
+		.mmap_writable = h->mmap_writable,
+	};
+	const struct model_space *s = model__space(r->m, t->space);
+	struct object *o = object__by_kevent(r, &ke);
+	const struct tracee_map *m;
+	int err;
+
+	if (o && o->key && s && (o->fd >= 0 || o->device) && is_known(s, h, o->id))
+		return 0;
+	if (!o || !o->key || (o->fd < 0 && !o->device)) {
+		m = map_at(l, t->pid, h->start);
+		if (!m || m->inode != h->inode) {
+			watch_maps__stirred(r, t); /* it has changed since */
+			return 0;
+		}
+		err = mapping__get_object(r, t->pid, m, &key, &o);
+		if (err)
+			return err;
+		o->key = h->object;
+		if (s && is_known(s, h, o->id))
+			return object__save(r, o, h->offset / BPREC_PAGE_SIZE,
+					    (h->end - h->start) / BPREC_PAGE_SIZE);
+	}
+	return mapping__of_object(r, t, o, path_of(r, o), h->start, h->end - h->start,
+				  h->vm_flags & VMA_PROT,
+				  h->vm_flags & VMA_MAYSHARE ? MAP_SHARED : MAP_PRIVATE, h->offset);
+}
+
+static int add_gone(struct aspace *s, uint64_t start, uint64_t end)
+{
+	struct addr_range *v;
+
+	if (start >= end)
+		return 0;
+	v = realloc(s->gone, (s->ngone + 1) * sizeof(*v));
+	if (!v)
+		return -ENOMEM;
+	s->gone = v;
+	v[s->ngone++] = (struct addr_range){ start, end };
+	return 0;
+}
+
+/** Notes what the model has and the list hasn't; both are in order of address. */
+static int note_gone(struct recorder *r, const struct task *t, struct aspace *s,
+		     const struct listing *l)
+{
+	const struct model_space *m = model__space(r->m, t->space);
+	size_t k = 0;
+	int err = 0;
+
+	s->ngone = 0;
+	for (size_t i = 0; m && i < m->nvmas && !err; i++) {
+		uint64_t at = m->vmas[i].addr;
+		const uint64_t end = m->vmas[i].end;
+
+		while (k && l->held[k - 1].end > at)
+			k--;
+		for (; !err && k < l->nheld && l->held[k].start < end; k++) {
+			if (l->held[k].end <= at)
+				continue;
+			err = add_gone(s, at, l->held[k].start);
+			at = l->held[k].end;
+		}
+		if (!err)
+			err = add_gone(s, at, end);
+	}
+	return err;
+}
+
+int watch_maps__list(struct recorder *r, struct task *t)
+{
+	struct aspace *s = aspace__get(r, t->space);
+	const uint64_t begin = now_ns();
+	struct listing l = { 0 };
+	int err;
+
+	if (!s)
+		return -ENOMEM;
+	s->stirred = false;
+	kern__calm(r->k, t->pid);
+	err = kern__watch_process(r->k, t->pid, add_held, &l);
+	s->listed_ns = now_ns();
+	for (size_t i = 0; i < l.nheld && !err; i++)
+		err = take_held(r, t, &l, &l.held[i]);
+	if (!err && l.nheld) /* without any it is about to end */
+		err = note_gone(r, t, s, &l);
+	s->next_list_ns = now_ns() + LIST_SHARE * (now_ns() - begin);
+	listing_free(&l);
+	return err == -ESRCH ? 0 : err;
+}
+
+int watch_maps__list_stirred(struct recorder *r, bool now)
+{
+	const uint64_t ns = now_ns();
+	struct task *t, *tmp;
+	int err = 0;
+
+	HASH_ITER (hh, r->tasks, t, tmp) {
+		const struct aspace *s = aspace__get(r, t->space);
+
+		if (!err && s && s->stirred && (now || ns >= s->next_list_ns))
+			err = watch_maps__list(r, t);
+	}
+	return err;
+}
+
+static int settle(struct recorder *r, struct task *t, struct aspace *s)
+{
+	int err = 0;
+
+	for (size_t i = 0; i < s->ngone && !err; i++) {
+		const struct ev_unmap ev = { s->gone[i].start, s->gone[i].end - s->gone[i].start };
+
+		err = outside__before_unmap(r, t, ev.addr, ev.len, false);
+		if (!err)
+			err = emit(r, EV_UNMAP, t, &ev, sizeof(ev), NULL, 0);
+	}
+	s->ngone = 0;
+	return err;
+}
+
+int watch_maps__settle(struct recorder *r, uint64_t drained_ns)
+{
+	struct task *t, *tmp;
+	int err = 0;
+
+	HASH_ITER (hh, r->tasks, t, tmp) {
+		struct aspace *s = aspace__get(r, t->space);
+
+		if (!err && s && s->ngone && s->listed_ns < drained_ns)
+			err = settle(r, t, s);
+	}
+	return err;
+}
+
+bool watch_maps__busy(const struct recorder *r)
+{
+	for (const struct aspace *s = r->spaces; s; s = s->hh.next)
+		if (s->stirred || s->ngone)
+			return true;
+	return false;
+}
