@@ -17,6 +17,8 @@
  *   cmd/path.c              finds traces, makes new ones
  *   cmd/table.c             the command table
  *   cmd/record.c            bprec record
+ *   cmd/watch.c             bprec watch
+ *   cmd/capture.[ch]        what record and watch share
  *   cmd/replay.c            `bprec replay`
  *   cmd/check.c             bprec check
  *   cmd/probe.c             bprec probe
@@ -26,7 +28,10 @@
  *
  * The recorder
  *   record/record.h         what commands know of it
- *   record/recording.c      a recording, start to end
+ *   record/recording.[ch]   a recording, start to end
+ *   record/watch.c          a watch, start to end: nobody is stopped
+ *   record/watch_tree.[ch]  its processes
+ *   record/watch_maps.[ch]  what they map
  *   record/recorder.h       state of a recording
  *   record/start.[ch]       first events of a trace
  *   record/events.[ch]      next_event(): gathers and orders
@@ -196,6 +201,7 @@
  *   check/facts.c           facts of each event
  *   check/outcome.c         outcome of one outside change
  *   check/verdict.c         verdict at the trace's end
+ *   check/live.c            events judged while they are written
  *   replay/replay.h         runs a trace again: the engine's interface
  *   replay/state.h          inside of it
  *   replay/engine.c         the events of a trace, one after the other

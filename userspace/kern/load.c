@@ -316,7 +316,7 @@ int kern_load(struct kern *k, const struct kern_opts *opts)
 
 	if (err)
 		return err;
-	if (!getenv("WTDBG")) libbpf_set_print(quiet);
+	libbpf_set_print(quiet);
 	places_open(&places, opts);
 	places_now = &places;
 	err = load(k, opts, &places);

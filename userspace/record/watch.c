@@ -293,6 +293,8 @@ int watch__run(const struct record_opts *opts, struct record_result *ret)
 
 	tracee__save_signals();
 	*ret = (struct record_result){ 0 };
+	if (opts->attach && kill(opts->attach, 0) && errno == ESRCH)
+		return err__set(-ESRCH, "there is no process %d", opts->attach);
 	err = opts->attach ? 0 : image__find(opts->argv[0]);
 	if (err) {
 		ret->not_executed = true;
