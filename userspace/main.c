@@ -32,6 +32,7 @@
  *   record/watch.c          a watch, start to end: nobody is stopped
  *   record/watch_tree.[ch]  its processes
  *   record/watch_maps.[ch]  what they map
+ *   record/watch_calls.[ch] how they change it themselves
  *   record/recorder.h       state of a recording
  *   record/start.[ch]       first events of a trace
  *   record/events.[ch]      next_event(): gathers and orders

@@ -240,14 +240,15 @@ class Outsider(Peer):
 
 
 class Insider(Peer):
-    """A program (default: tests/progs/insider) under bprec record."""
+    """A program (default: tests/progs/insider) under bprec record, or another command of bprec's."""
 
-    def __init__(self, argv=None, trace=None, options=(), **kw):
+    def __init__(self, argv=None, trace=None, options=(), command="record", **kw):
+        self.command = command
         self.trace = trace or os.path.join(tempdir(), "trace")
         self.errors = self.trace.rstrip("/") + ".stderr"
         argv = argv or [prog("insider")]
         with open(self.errors, "wb") as err:
-            super().__init__([BPREC, "record", "-o", self.trace, *options, "--", *argv], stderr=err, **kw)
+            super().__init__([BPREC, command, "-o", self.trace, *options, "--", *argv], stderr=err, **kw)
         if "ready" not in (answer := self.hear()):
             raise Failed(f"unexpected first line of the insider: {answer}")
         self.pid = int(answer.split()[1])
@@ -272,7 +273,7 @@ class Insider(Peer):
         """Ends the recording, which must return `status`, and returns check's result."""
         got = self.end()
         if got != status:
-            raise Failed(f"bprec record returned {got}, expected {status}{self.why()}")
+            raise Failed(f"bprec {self.command} returned {got}, expected {status}{self.why()}")
         return check(self.trace)
 
 

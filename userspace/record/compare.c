@@ -126,6 +126,8 @@ static int crowded(struct recorder *r, const struct object *o, bool *ret)
 
 	LL_FOREACH (r->changes, c)
 		n += is_of(&c->ke, o);
+	LL_FOREACH (r->own_calls, c)
+		n += is_of(&c->ke, o);
 	for (size_t i = r->kq_at; i < r->kq_n && n < 2; i++)
 		n += r->kq[i].type == KEV_BEGIN && is_of(&r->kq[i], o);
 	*ret = n > 1;
@@ -234,6 +236,10 @@ static bool explained(struct recorder *r, const struct object *o, uint64_t page)
 	const struct change *c;
 
 	LL_FOREACH (r->changes, c)
+		if (is_of(&c->ke, o) &&
+		    covers(c->offset, c->length, c->flags & CHANGE_RANGE_UNKNOWN, page))
+			return true;
+	LL_FOREACH (r->own_calls, c)
 		if (is_of(&c->ke, o) &&
 		    covers(c->offset, c->length, c->flags & CHANGE_RANGE_UNKNOWN, page))
 			return true;

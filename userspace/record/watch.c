@@ -28,6 +28,7 @@
 #include "record/image.h"
 #include "record/outside.h"
 #include "record/recording.h"
+#include "record/watch_calls.h"
 #include "record/watch_maps.h"
 #include "record/watch_tree.h"
 #include "tracee/tracee.h"
@@ -131,6 +132,11 @@ static int on_record(struct recorder *r, const struct kevent *given)
 	struct kevent ke = *given;
 
 	switch (ke.type) {
+	case KEV_BEGIN:
+	case KEV_END:
+		if (ke.flags & KEVF_INSIDER)
+			return watch_calls__event(r, &ke);
+		break;
 	case KEV_TREE_FORK:
 	case KEV_TREE_EXEC:
 	case KEV_TREE_EXIT:
@@ -180,7 +186,7 @@ static int tick(struct recorder *r, struct waits *w)
 	if (now >= w->reap_ns) {
 		w->reap_ns = now + REAP_NS;
 		if (w->pidfd < 0)
-			err = watch_tree__reap(r);
+			err = watch_tree__reap(r, w->drain_ns);
 	}
 	if (now < w->tick_ns)
 		return err;
@@ -278,7 +284,6 @@ static int attach(struct recorder *r)
 	int err;
 
 	recording__raise_file_limit();
-	end_by_signals();
 	err = watch_tree__attach(r, pid);
 	if (err == -ESRCH)
 		return err__set(err, "there is no process %d", pid);
@@ -300,6 +305,8 @@ int watch__run(const struct record_opts *opts, struct record_result *ret)
 		ret->not_executed = true;
 		return err;
 	}
+	if (opts->attach)
+		end_by_signals();
 	err = recording__open(&r);
 	ret->observed = r.k != NULL;
 	if (err)
@@ -322,6 +329,7 @@ int watch__run(const struct record_opts *opts, struct record_result *ret)
 	ret->end_kind = err ? END_FAILED : r.end_kind;
 	ret->end_code = r.end_code;
 out:
+	watch_calls__drop(&r, 0);
 	waits_close(&w);
 	recording__free(&r);
 	return err;

@@ -25,6 +25,7 @@
 
 #include "record/emit.h"
 #include "record/outside.h"
+#include "record/watch_calls.h"
 #include "record/watch_maps.h"
 
 #define PASSES_MAX 100
@@ -110,6 +111,7 @@ static int end(struct recorder *r, struct task *t, uint32_t kind, int32_t code)
 	}
 	if (!err)
 		err = emit(r, EV_EXIT, t, &ev, sizeof(ev), NULL, 0);
+	watch_calls__drop(r, t->pid);
 	rtask__free(r, t);
 	forget_space(r, space);
 	return err;
@@ -192,13 +194,18 @@ int watch_tree__event(struct recorder *r, const struct kevent *ke)
 	return end(r, t, kind, code);
 }
 
-int watch_tree__reap(struct recorder *r)
+int watch_tree__reap(struct recorder *r, uint64_t drained_ns)
 {
+	const uint64_t now = now_ns();
 	struct task *t, *tmp;
 	int err = 0;
 
 	HASH_ITER (hh, r->tasks, t, tmp) {
-		if (!err && kill(t->pid, 0) && errno == ESRCH)
+		if (!kill(t->pid, 0) || errno != ESRCH)
+			t->stop_ns = 0;
+		else if (!t->stop_ns)
+			t->stop_ns = now; /* what it did at last may still be in the ring */
+		else if (!err && t->stop_ns < drained_ns)
 			err = end(r, t, END_EXITED, 0);
 	}
 	return err;

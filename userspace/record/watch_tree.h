@@ -14,8 +14,8 @@ int watch_tree__attach(struct recorder *r, pid_t pid);
 int watch_tree__event(struct recorder *r, const struct kevent *ke);
 /** The insider with this pid; one whose fork was lost is entered now. NULL without memory. */
 struct task *watch_tree__insider(struct recorder *r, pid_t pid);
-/** Ends insiders that are gone although no record told of it. 0 or -errno. */
-int watch_tree__reap(struct recorder *r);
+/** Ends insiders that were found gone before the ring was drained last, although no record told of it. 0 or -errno. */
+int watch_tree__reap(struct recorder *r, uint64_t drained_ns);
 /** Status of a process as wait(2) tells it, into kind and code of EV_EXIT. */
 void watch_tree__status(int status, uint32_t *ret_kind, int32_t *ret_code);
 
