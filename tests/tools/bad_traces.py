@@ -19,7 +19,7 @@ EVENT_FAULTS = [
     ("hook", dict(h_type=65535)), ("hook", dict(h_flags=1)), ("hook", dict(time=0)), ("hook", dict(h_type=1)),
     ("hook", dict(tail=b"x")), ("end", dict(tail=b"x")),
     ("start", dict(strings_len=16)), ("start", dict(strings_len=18)), ("start", dict(argc=3)), ("start", dict(argc=M32, envc=M32)), ("start", dict(argc=1)),
-    ("start", dict(strings_len=0)), ("start", dict(strings_len=M32)), ("start", dict(observed=2)),
+    ("start", dict(strings_len=0)), ("start", dict(strings_len=M32)), ("start", dict(observed=3)),
     ("start", dict(release=b"x" * 64)), ("start", dict(version=b"x" * 16)),
     ("start", dict(argc=0, envc=0, strings_len=0, tail=b"")),
     ("hook", dict(state=4)), ("hook", dict(error=-1)), ("hook", dict(name=b"x" * 64)), ("hook", dict(serves=b"x" * 64)),
@@ -65,7 +65,7 @@ EVENT_FAULTS = [
     ("mem", dict(npages=1 << 52)), ("mem", dict(nruns=0)), ("mem", dict(tail=runs((5, 2, 0))), "REFERENCE"),
     ("object-write", dict(object=2), "REFERENCE"), ("object-write", dict(channel=28)),
     ("change", dict(object=2), "REFERENCE"), ("change", dict(object=0), "REFERENCE"), ("change", dict(channel=28)),
-    ("change", dict(flags=256)), ("change", dict(flags=128)), ("change", dict(flags=128, object=0, ninsiders=0, tail=b"")),
+    ("change", dict(flags=512)), ("change", dict(flags=128)), ("change", dict(flags=128, object=0, ninsiders=0, tail=b"")),
     ("change", dict(writer=2), "REFERENCE"), ("change", dict(reserved=1)), ("change", dict(ninsiders=1)),
     ("change", dict(ninsiders=M32)), ("change", dict(ninsiders=1, tail=STATE.pack(state=0))),
     ("change", dict(ninsiders=1, tail=STATE.pack(state=5))), ("change", dict(ninsiders=1, tail=STATE.pack(state=1, flags=2))),
@@ -89,7 +89,7 @@ EVENT_FAULTS = [
     ("memhash", dict(tail=HASH_RUN.pack(addr=PAGE, npages=M64) + HASH_RUN.pack(addr=PAGE, npages=4) + bytes(12))),
     ("memhash", dict(tail=HASH_RUN.pack(addr=M64 - PAGE + 1, npages=2) + HASH_RUN.pack(addr=PAGE, npages=1) + bytes(12))),
     ("limit", dict(reserved=1)), ("limit", dict(tail=b"x")),
-    ("end", dict(kind=0)), ("end", dict(kind=4)), ("end", dict(kind=2), "MANIFEST"), ("end", dict(code=1), "MANIFEST"),
+    ("end", dict(kind=0)), ("end", dict(kind=5)), ("end", dict(kind=2), "MANIFEST"), ("end", dict(code=1), "MANIFEST"),
 ]
 
 
@@ -205,7 +205,7 @@ def manifest_faults():
         b.lies[field] = 1 << 40
         yield "manifest-" + field, "MANIFEST", b
     for name, lies in (("times", dict(start_ns=9, end_ns=8)), ("start", dict(start_ns=1001)), ("end", dict(end_ns=1001)),
-                       ("kind", dict(end_kind=0)), ("kind4", dict(end_kind=4)), ("code", dict(end_code=7))):
+                       ("kind", dict(end_kind=0)), ("kind5", dict(end_kind=5)), ("code", dict(end_code=7))):
         b = everything()
         b.lies.update(lies)
         yield "manifest-" + name, "MANIFEST", b

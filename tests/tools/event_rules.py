@@ -94,7 +94,7 @@ class Rules:
         return 16 * n
 
     def check_start(self, b, tail):
-        within(b["observed"], 0, 1, "observed")
+        within(b["observed"], 0, 2, "observed")
         field_text(b["release"])
         field_text(b["version"])
         strings(tail[:b["strings_len"]], b["argc"] + b["envc"] + 1)
@@ -120,7 +120,8 @@ class Rules:
     def check_exit(self, b, _):
         within(b["kind"], 1, 3, "kind")
 
-    check_end = check_exit
+    def check_end(self, b, _):
+        within(b["kind"], 1, 4, "kind")
 
     def check_syscall(self, b, tail):
         within(b["flags"], 0, 31, "flags")
@@ -185,7 +186,7 @@ class Rules:
 
     def check_change(self, b, tail):
         within(b["channel"], 0, CHANNELS - 1, "channel")
-        within(b["flags"], 0, 255, "flags")
+        within(b["flags"], 0, 511, "flags")
         self.refer("writer", b["writer"], zero=True)
         if b["flags"] & 128:
             need(b["object"] == 0 and b["ninsiders"] > 0, "remote change")

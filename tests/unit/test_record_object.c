@@ -19,10 +19,11 @@ static int setup(void **state)
 {
 	static struct recorder r;
 	static const char strings[] = "/cmd\0/";
+	static const struct record_opts opts;
 	const struct ev_start ev = { .argc = 1, .strings_len = sizeof(strings) };
 	char trace[80];
 
-	memset(&r, 0, sizeof(r));
+	r = (struct recorder){ .opts = &opts };
 	if (scratch_make(dir))
 		return -1;
 	snprintf(trace, sizeof(trace), "%s/t", dir);

@@ -235,7 +235,8 @@ struct recorder {
 	struct object *objects;	 /* by id */
 	struct object *by_inode; /* by inode */
 	struct change *changes;
-	struct change *own_calls; /* watch: insiders' calls that change objects and have not ended */
+	struct change
+		*own_calls; /* watch: insiders' calls that change objects and have not ended */
 	struct outsider *outsiders;
 	struct exposure *exposures;
 	struct patched *patched; /* what objects hold to be patched (patch.c) */
