@@ -5,6 +5,7 @@
 PREEMPT_ROUNDS=20 replays each recording that often, PREEMPT_RACES=100 makes so many recordings of threads that race."""
 import os
 import re
+import shutil
 import struct
 import subprocess
 import sys
@@ -19,7 +20,8 @@ from tamper import EVENT, events, write  # noqa: E402
 ROUNDS = int(os.environ.get("PREEMPT_ROUNDS", "3"))
 RACES = int(os.environ.get("PREEMPT_RACES", "5"))
 STATS = re.compile(rb"(\d+) stops, (\d+) preemption points \((\d+) compared in line\)")
-REGS, PREEMPT, RSP = 10, 2, 19  # type of event, its kind, index of a register
+SIGNAL, REGS, PREEMPT = 9, 10, 2  # types of events, kind of the second
+RIP, RSP, REGS_BEFORE = 16, 19, 24 + 128  # indices of registers; where a signal has them in its body
 
 # program and arguments, least number of points; each prints where it was interrupted
 MODES = [
@@ -86,6 +88,29 @@ def never_met():
         raise Failed(f"{run.returncode} {run.stderr.decode()[:400]}")
 
 
+def every_arrival():
+    """The loop comes by one to six times before the point: by breakpoint, then by comparison in line, and none is missed."""
+    top = tempdir()
+    record([prog("points"), "register", "9"], top + "/trace")
+    head, evs = events(top + "/trace")
+    at = [i for i, e in enumerate(evs) if EVENT.unpack_from(e)[1] == REGS]  # after a handler, at the next point, ...
+    for before, point in zip(at, at[1:]):
+        old, new = (struct.unpack_from("<27Q", evs[i], 40) for i in (before, point))
+        counters = [i for i in range(15) if old[i] != new[i]]
+        if EVENT.unpack_from(evs[point + 1])[1] == SIGNAL and old[RIP] == new[RIP] and len(counters) == 1:
+            break
+    else:
+        raise Failed("no two places at one address")
+    for rounds in range(1, 7):
+        for event, offset in ((point, 40), (point + 1, 32 + REGS_BEFORE)):
+            struct.pack_into("<Q", evs[event], offset + 8 * counters[0], old[counters[0]] + rounds)
+        shutil.copytree(top + "/trace", f"{top}/{rounds}")
+        write(f"{top}/{rounds}", head, evs)
+        run = replay(f"{top}/{rounds}")
+        if b"no difference" not in run.stderr:
+            raise Failed(f"{rounds} rounds: {run.stderr.decode()[:400]}")
+
+
 def races():
     """Eight threads print who came when: each recording replays its own output, and they are not all the same."""
     seen = set()
@@ -105,5 +130,6 @@ r = Report()
 for args, least in MODES:
     r.case(" ".join(args), exact, [prog(args[0])] + args[1:], least)
 r.case("a point that is never met", never_met)
+r.case("every arrival", every_arrival)
 r.case("eight threads", races)
 r.exit()
