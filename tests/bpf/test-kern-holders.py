@@ -238,7 +238,8 @@ def run(driver, who):
     for i, test in enumerate(TESTS):
         print(f"# {test.__name__}, {who}")
         test(driver, os.path.join(directory, f"f{i}"))
-    lost = driver.command("losses")
+    # a 32-bit program that somebody else on this machine runs meanwhile is counted, and isn't a loss of this test
+    lost = [row for row in driver.command("losses") if row["hook"] != "tp_btf/sys_enter"]
     case(f"losses, {who}", not lost, lost)
 
 
