@@ -249,14 +249,15 @@ static void *racer(void *arg)
 	return NULL;
 }
 
-/** Threads race on memory. */
-static void race(void)
+static void race_while(bool signals)
 {
 	pthread_t t[THREADS];
 	long changes = 0;
 
 	for (uintptr_t i = 0; i < THREADS; i++)
 		pthread_create(&t[i], NULL, racer, (void *)(i + 1));
+	if (signals)
+		timer(1000, true);
 	flag = 1;
 	for (int i = 0; i < THREADS; i++)
 		pthread_join(t[i], NULL);
@@ -267,8 +268,21 @@ static void race(void)
 	}
 	for (int i = 0; i < 64; i++)
 		mix(shared[i]);
+	timer(0, false);
 	printf("race: at %u, changes of hand %ld, trail %016llx\n", at, changes,
 	       (unsigned long long)trail);
+}
+
+/** Threads race on memory. */
+static void race(void)
+{
+	race_while(false);
+}
+
+/** ... and signals come to any of them. */
+static void race_signals(void)
+{
+	race_while(true);
 }
 
 /** A child computes on shared memory, and is stopped, continued and killed there. */
@@ -319,6 +333,7 @@ int main(int argc, char **argv)
 		{ "compute", compute, 100 },
 		{ "spin", spin, 20 },
 		{ "race", race, 5 },
+		{ "race-signals", race_signals, 5 },
 		{ "stopped", stopped, 3 },
 	};
 

@@ -89,19 +89,26 @@ static bool raises(ZydisMnemonic m)
 	       m == ZYDIS_MNEMONIC_UD1 || m == ZYDIS_MNEMONIC_UD2 || m == ZYDIS_MNEMONIC_HLT;
 }
 
-int insn_access__decode(const uint8_t *code, size_t len, const struct regs64 *regs,
-			struct insn_access *ret)
+static bool decode(const uint8_t *code, size_t len, ZydisDecodedInstruction *in,
+		   ZydisDecodedOperand op[ZYDIS_MAX_OPERAND_COUNT])
 {
 	static ZydisDecoder decoder;
 	static bool ready;
+
+	if (!ready)
+		ready = ZYAN_SUCCESS(ZydisDecoderInit(&decoder, ZYDIS_MACHINE_MODE_LONG_64,
+						      ZYDIS_STACK_WIDTH_64));
+	return ready && ZYAN_SUCCESS(ZydisDecoderDecodeFull(&decoder, code, len, in, op));
+}
+
+int insn_access__decode(const uint8_t *code, size_t len, const struct regs64 *regs,
+			struct insn_access *ret)
+{
 	ZydisDecodedInstruction in;
 	ZydisDecodedOperand op[ZYDIS_MAX_OPERAND_COUNT];
 
 	memset(ret, 0, sizeof(*ret));
-	if (!ready)
-		ready = ZYAN_SUCCESS(ZydisDecoderInit(&decoder, ZYDIS_MACHINE_MODE_LONG_64,
-						      ZYDIS_STACK_WIDTH_64));
-	if (!ready || !ZYAN_SUCCESS(ZydisDecoderDecodeFull(&decoder, code, len, &in, op)))
+	if (!decode(code, len, &in, op))
 		return -EINVAL;
 	ret->length = in.length;
 	ret->repeats = repeats(&in);
@@ -111,5 +118,58 @@ int insn_access__decode(const uint8_t *code, size_t len, const struct regs64 *re
 		in.meta.category == ZYDIS_CATEGORY_SYSCALL || in.mnemonic == ZYDIS_MNEMONIC_INT;
 	for (int i = 0; i < in.operand_count && !ret->repeats; i++)
 		note_operand(&in, &op[i], regs, ret);
+	return 0;
+}
+
+/** Addresses found so far. */
+struct found {
+	uint64_t *v;
+	size_t n, max;
+};
+
+static void add_static(const ZydisDecodedInstruction *in, const ZydisDecodedOperand *op,
+		       uint64_t at, struct found *f)
+{
+	const uint64_t addr = at + in->length + (uint64_t)op->mem.disp.value;
+
+	if (op->type != ZYDIS_OPERAND_TYPE_MEMORY || op->mem.base != ZYDIS_REGISTER_RIP ||
+	    !(op->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE) || f->n == f->max)
+		return;
+	for (size_t i = 0; i < f->n; i++)
+		if (f->v[i] == addr)
+			return;
+	f->v[f->n++] = addr;
+}
+
+/** Decodes from code[at] on. True: it comes to rip, so it began where an instruction does. */
+static bool sweep(const uint8_t *code, size_t len, uint64_t start, size_t at, uint64_t rip,
+		  struct found *f)
+{
+	ZydisDecodedInstruction in;
+	ZydisDecodedOperand op[ZYDIS_MAX_OPERAND_COUNT];
+	bool met = false;
+
+	while (at < len) {
+		met |= start + at == rip;
+		if (!decode(code + at, len - at, &in, op)) {
+			at++;
+			continue;
+		}
+		for (int i = 0; i < in.operand_count; i++)
+			add_static(&in, &op[i], start + at, f);
+		at += in.length;
+	}
+	return met;
+}
+
+size_t insn_access__static_stores(const uint8_t *code, size_t len, uint64_t start, uint64_t rip,
+				  uint64_t *ret, size_t max)
+{
+	for (size_t at = 0; at < ACCESS_INSN_MAX && start + at <= rip; at++) {
+		struct found f = { ret, 0, max };
+
+		if (sweep(code, len, start, at, rip, &f))
+			return f.n;
+	}
 	return 0;
 }

@@ -35,5 +35,9 @@ struct insn_access {
 /** Decodes the instruction at regs->rip, whose bytes `code` holds, with the registers before it. 0, or -EINVAL: it is none. */
 int insn_access__decode(const uint8_t *code, size_t len, const struct regs64 *regs,
 			struct insn_access *ret);
+/** Addresses of static variables that instructions around `rip` store to. `code` holds `len` bytes from `start` on, rip is
+ *  among them. How many were written to ret, at most max, each once. */
+size_t insn_access__static_stores(const uint8_t *code, size_t len, uint64_t start, uint64_t rip,
+				  uint64_t *ret, size_t max);
 
 #endif

@@ -33,19 +33,20 @@
 #include "record/telling.h"
 #include "tracee/tracee.h"
 
-#define FLAG_TRAP 0x100ull
-#define INT3	  0xcc
-#define TRAP_INT3 0x80		/* SI_KERNEL: si_code of int3 (arch/x86/kernel/traps.c) */
-#define LEARN	  64u		/* steps after which a round need not be seen any more */
-#define STEPS_MAX 200u		/* ... and after which any place will do */
-#define MARK	  0x7ffffff0ull /* orig_rax: no call's number */
-#define ERRNO_MAX 4095
+#define FLAG_TRAP  0x100ull
+#define INT3	   0xcc
+#define TRAP_INT3  0x80		 /* SI_KERNEL: si_code of int3 (arch/x86/kernel/traps.c) */
+#define LEARN	   64u		 /* steps after which a round need not be seen any more */
+#define STEPS_MAX  200u		 /* ... and after which any place will do */
+#define LONG_STEPS 24u		 /* what an instruction that repeats counts as: it may take long */
+#define MARK	   0x7ffffff0ull /* orig_rax: no call's number */
+#define ERRNO_MAX  4095
 #define PICTURE_NS \
 	20000000ull /* a thread that has run so long may be one that will be interrupted */
 
 /** A thread on its way to a point. */
 struct point {
-	uint32_t steps;
+	uint32_t steps, weight; /* steps made, and what they count as */
 	uint64_t at[STEPS_MAX]; /* where it was before each step */
 	bool round;		/* it was at one of them twice */
 	uint64_t trap;		/* address of our int3; 0: none */
@@ -70,9 +71,9 @@ int preempt__mark(struct task *t, struct regs64 *regs)
 }
 
 static int write_words(struct recorder *r, struct task *t, const struct regs64 *regs,
-		       const struct words_trail *trail)
+		       struct words_trail *trail)
 {
-	static const struct words_trail none;
+	struct words_trail none = { 0 };
 	struct words w = { 0 };
 	struct ev_words ev = { 0 };
 
@@ -84,7 +85,7 @@ static int write_words(struct recorder *r, struct task *t, const struct regs64 *
 }
 
 static int write_point(struct recorder *r, struct task *t, struct regs64 *regs,
-		       const struct words_trail *trail)
+		       struct words_trail *trail)
 {
 	static uint8_t xstate[16384];
 	struct ev_regs ev = { .why = REGS_PREEMPT, .regs = *regs };
@@ -182,6 +183,7 @@ static void note_step(struct point *p, uint64_t rip, const struct insn_access *a
 	for (uint32_t i = 0; i < p->steps && !p->round; i++)
 		p->round = p->at[i] == rip;
 	p->at[p->steps++] = rip;
+	p->weight += a->repeats ? LONG_STEPS : 1;
 	for (size_t i = 0; i < a->n; i++)
 		words_trail__add(&p->trail, a->v[i].addr, a->v[i].len, a->v[i].store);
 }
@@ -194,11 +196,11 @@ static bool is_place(struct recorder *r, struct task *t, const struct regs64 *re
 
 	if (a->repeats || a->flags)
 		return false;
-	if (p->steps == STEPS_MAX || a->traps || sched__held(r, t))
+	if (p->weight >= STEPS_MAX || a->traps || sched__held(r, t))
 		return true;
 	for (uint32_t i = 0; i < p->steps && !round; i++)
 		round = p->at[i] == regs->rip;
-	return (round || p->steps >= LEARN) && is_good_place(t, regs->rip);
+	return (round || p->weight >= LEARN) && is_good_place(t, regs->rip);
 }
 
 /** The thread is stopped on its way: the point is here, or it goes on. */

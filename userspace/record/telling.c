@@ -4,7 +4,8 @@
  *
  * Most telling is what the last steps before the point stored: if they are a whole round of a loop, all that the round stores
  * is among it. The counter of a loop around that one isn't; so an earlier picture of the stack and of pages that registers
- * point to is kept, and what differs from it comes next, then what was read on the way.
+ * point to is kept, and what differs from it comes next, then what was read on the way, and static variables that the code
+ * around stores to.
  *
  * Left out is what a replay may find different though the program does the same: the stack below the stack pointer (but for
  * the 128 bytes that a function without callees may use, AMD64 ABI 3.2.2), shared objects that an outsider can write,
@@ -16,12 +17,15 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "insn/access.h"
 #include "tracee/tracee.h"
 
 #define PAGE_OF(a) ((a) & ~(uint64_t)(BPREC_PAGE_SIZE - 1))
 #define RED_ZONE   128u
 #define DEAD_STACK (64ull << 10) /* below the stack pointer: may have been stack */
-#define STORED_MAX 40u		 /* words stored on the way: leave room for others */
+#define CODE_NEAR  1024u	 /* bytes of code around that are looked at */
+#define STATIC_MAX 16u
+#define STORED_MAX 40u /* words stored on the way: leave room for others */
 
 /** The mapping of addr, or for a stack that has grown the one above. */
 static const struct model_vma *vma_above(const struct model_space *s, uint64_t addr)
@@ -98,7 +102,7 @@ static void take(struct recorder *r, struct task *t, const struct regs64 *regs,
 	if (!s)
 		return;
 	take_stack(t, s, regs->rsp, p);
-	for (uint32_t i = 0; trail && i < trail->n; i++)
+	for (uint32_t i = 0; i < trail->n; i++)
 		take_page(r, t, s, regs->rsp, trail->v[i].addr, p);
 	for (size_t i = 0; i < sizeof(v) / sizeof(*v); i++)
 		take_page(r, t, s, regs->rsp, v[i], p);
@@ -113,13 +117,33 @@ static void keep(struct task *t, struct picture *p)
 	t->picture_ns = now_ns();
 }
 
+/** Static variables that the code around stores to: counters of loops around this one may be among them. */
+static void note_static(struct task *t, uint64_t rip, struct words_trail *trail)
+{
+	static uint8_t code[2 * CODE_NEAR];
+	uint64_t start = rip - CODE_NEAR, addr[STATIC_MAX];
+	ssize_t len = tracee__read(t->tid, start, code, sizeof(code));
+	size_t n = 0;
+
+	if (len <= (ssize_t)CODE_NEAR) { /* it is on the first page of a mapping */
+		start = PAGE_OF(rip);
+		len = tracee__read(t->tid, start, code, sizeof(code));
+	}
+	if (len > (ssize_t)(rip - start))
+		n = insn_access__static_stores(code, len, start, rip, addr, STATIC_MAX);
+	for (size_t i = 0; i < n; i++)
+		words_trail__add(trail, addr[i], 8, false);
+}
+
 void telling__keep(struct recorder *r, struct task *t, const struct regs64 *regs)
 {
 	struct picture *p = malloc(sizeof(*p));
+	struct words_trail trail = { 0 };
 
 	if (!p)
 		return;
-	take(r, t, regs, NULL, p);
+	note_static(t, regs->rip, &trail);
+	take(r, t, regs, &trail, p);
 	keep(t, p);
 }
 
@@ -146,9 +170,11 @@ static void add_touched(struct recorder *r, struct task *t, const struct regs64 
 }
 
 void telling__choose(struct recorder *r, struct task *t, const struct regs64 *regs,
-		     const struct words_trail *trail, struct words *ret)
+		     struct words_trail *trail, struct words *ret)
 {
 	struct picture *now = malloc(sizeof(*now));
+
+	note_static(t, regs->rip, trail);
 
 	add_touched(r, t, regs, trail, true, ret);
 	if (now) {

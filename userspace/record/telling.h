@@ -8,8 +8,9 @@
 
 /** Keeps a picture of the thread's memory, which the next point is compared with (t->picture). Without memory: none. */
 void telling__keep(struct recorder *r, struct task *t, const struct regs64 *regs);
-/** Chooses the words at a point, and keeps the picture of it for the next one. */
+/** Chooses the words at a point, and keeps the picture of it for the next one. trail: what was touched on the way there; what
+ *  the code around may touch is added. */
 void telling__choose(struct recorder *r, struct task *t, const struct regs64 *regs,
-		     const struct words_trail *trail, struct words *ret);
+		     struct words_trail *trail, struct words *ret);
 
 #endif
