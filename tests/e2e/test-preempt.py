@@ -43,6 +43,8 @@ MODES = [
     (["codes", "calls", "10"], 1),
     (["codes", "modify", "10"], 1),
     (["codes", "pushf", "10"], 1),
+    (["points", "race-signals"], 1),
+    (["points", "stopped"], 4),
 ]
 
 

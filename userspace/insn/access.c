@@ -1,4 +1,12 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * access.c: what an instruction reads and stores.
+ *
+ * Zydis tells the operands, the hidden ones of push and call too (their address is that of the stack pointer before); here
+ * they become addresses. What a gather, a scatter or a repeating instruction touches depends on more than the general
+ * registers, and isn't told. Static variables are found by decoding from a place before, which falls into step after a few
+ * instructions: beginnings are tried until one meets the address in question, as in relocate.c.
+ */
 #include "insn/access.h"
 
 #include <Zydis/Zydis.h>
