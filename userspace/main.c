@@ -225,7 +225,6 @@
  *   replay/guard.[ch]       ... in code that the program writes to
  *   replay/terms.[ch]       what a comparer compares, and in which order
  *   replay/source.c         a thread as symbols and core files need it
- *   replay/descriptors.c    which descriptors lead to stdout and stderr
  *   replay/output.c         what the program wrote there, written again
  *   check/check.h           the verdict, its contract
  *   check/run.c             one pass over a trace

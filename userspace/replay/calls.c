@@ -128,8 +128,6 @@ static int on_syscall(struct replay *rp, struct rtask *t, const struct event_hea
 	err = put_outputs(rp, t, c);
 	if (!err)
 		err = effects(rp, t, c);
-	if (!err)
-		err = descriptors__call(t, c);
 	if (err)
 		return err;
 	set_result(t, c);

@@ -182,6 +182,12 @@ static void note_time(struct replay *rp, const struct event_header *ev)
 		t->last_ns = ev->time_ns;
 }
 
+/** The memory of a thread, for the table of descriptors. */
+static long read_of(void *ctx, uint32_t tid, uint64_t addr, void *buf, size_t len)
+{
+	return replay__read(ctx, tid, addr, buf, len);
+}
+
 static int step(struct replay *rp, const struct event_header *ev)
 {
 	const bool plays = scope__plays(rp, ev, rp->no);
@@ -204,6 +210,8 @@ static int step(struct replay *rp, const struct event_header *ev)
 	rp->st.events += plays;
 	if (model__apply(rp->m, ev, rp->no))
 		return err__set(-EBADMSG, "%s", model__error(rp->m));
+	if (files__apply(rp->files, ev, read_of, rp))
+		return err__set(-ENOMEM, "no memory");
 	ahead__played(rp, ev, rp->no);
 	return 0;
 }
@@ -258,7 +266,8 @@ int replay__open(struct replay **ret, struct reader *reader, const struct replay
 	rp->rd = reader;
 	rp->tsc_fault = !opts->no_tsc_fault && tracee__tsc_faults();
 	rp->m = model__new();
-	err = rp->m ? 0 : err__set(-ENOMEM, "no memory");
+	rp->files = files__new();
+	err = rp->m && rp->files ? 0 : err__set(-ENOMEM, "no memory");
 	if (!err && opts->only)
 		err = scope__open(&rp->scope, reader, opts->only);
 	if (!err) {
@@ -284,6 +293,7 @@ void replay__free(struct replay *rp)
 	scope__free(rp->scope);
 	window__clear(rp);
 	model__free(rp->m);
+	files__free(rp->files);
 	free(rp);
 }
 

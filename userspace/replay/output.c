@@ -71,15 +71,15 @@ int output__call(struct replay *rp, struct rtask *t, const struct ev_syscall *c)
 	case __NR_write:
 	case __NR_pwrite64:
 	case __NR_sendto:
-		stream = descriptors__stream(t->fds, (int)c->args[0]);
+		stream = files__stream(rp->files, t->tid, (int)c->args[0]);
 		return stream < 1 ? 0 : pass(rp, t, stream, c->args[1], c->ret);
 	case __NR_writev:
 	case __NR_pwritev:
 	case __NR_pwritev2:
-		stream = descriptors__stream(t->fds, (int)c->args[0]);
+		stream = files__stream(rp->files, t->tid, (int)c->args[0]);
 		return stream < 1 ? 0 : pass_iov(rp, t, stream, c->args[1], c->args[2], c->ret);
 	case __NR_sendmsg:
-		stream = descriptors__stream(t->fds, (int)c->args[0]);
+		stream = files__stream(rp->files, t->tid, (int)c->args[0]);
 		return stream < 1 ? 0 : pass_msg(rp, t, stream, c->args[1], c->ret);
 	default:
 		return 0;
@@ -88,7 +88,7 @@ int output__call(struct replay *rp, struct rtask *t, const struct ev_syscall *c)
 
 int output__moved(struct replay *rp, struct rtask *t, const struct ev_output *o)
 {
-	const int stream = descriptors__stream(t->fds, (int)o->fd);
+	const int stream = files__stream(rp->files, t->tid, (int)o->fd);
 
 	if (stream < 1 || !rp->opts.output || !scope__shows(rp, t))
 		return 0;

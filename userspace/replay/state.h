@@ -8,6 +8,7 @@
 #include <uthash.h>
 
 #include "replay/replay.h"
+#include "model/files.h"
 #include "tracee/home.h"
 
 /** One page at this address in every stub holds `syscall; int3`: bprec's calls are made there. No recorded program has
@@ -29,17 +30,14 @@ struct rspace {
 	uint32_t users; /* threads in it */
 };
 
-struct descriptors;
-
 /** A recorded thread and the stub that stands for it. */
 struct rtask {
 	uint32_t tid, pid; /* as recorded */
 	pid_t real;	   /* the stub: a process of its own even for a thread */
 	enum rtask_state state;
 	struct rspace *space;
-	struct descriptors *fds; /* which lead to the command's stdout and stderr */
-	struct regs64 regs;	 /* what the program's registers are; valid unless RTASK_RUNNING */
-	bool dirty;		 /* the stub's registers have to be set before it runs */
+	struct regs64 regs; /* what the program's registers are; valid unless RTASK_RUNNING */
+	bool dirty;	    /* the stub's registers have to be set before it runs */
 	bool restart; /* its last call was interrupted: it starts over unless a handler runs */
 	uint32_t restart_nr; /* ... as this call */
 	siginfo_t info;	     /* RTASK_FAULT, RTASK_TRAP */
@@ -92,6 +90,7 @@ struct replay {
 	struct replay_opts opts;
 	struct reader *rd;
 	struct model *m;
+	struct files *files; /* descriptors that lead to the command's stdout and stderr */
 	struct rtask *tasks; /* by tid */
 	struct robject *objects;
 	pid_t empty; /* a stub without memory, from which others are forked */
@@ -250,24 +249,6 @@ void patience__tick(void);
 /** Has the thread used too much time for the event? Then it is stopped (running: it isn't yet), and that is the difference. 0, or
  *  -REPLAY_E_DIFFERS. */
 int patience__check(struct replay *rp, struct rtask *t, bool running);
-
-/* descriptors.c */
-/** The table that the command starts with; NULL without memory. */
-struct descriptors *descriptors__new(void);
-/** One more thread uses it; returns it. */
-struct descriptors *descriptors__share(struct descriptors *d);
-/** A copy; NULL without memory. */
-struct descriptors *descriptors__copy(const struct descriptors *d);
-/** One thread less; NULL is allowed. */
-void descriptors__put(struct descriptors *d);
-/** Stream that a descriptor leads to: 1, 2, or -1. */
-int descriptors__stream(const struct descriptors *d, int fd);
-/** Gives the thread a table of its own. */
-int descriptors__alone(struct rtask *t);
-/** What an exec leaves of it. */
-int descriptors__exec(struct rtask *t);
-/** What a call that has returned did to it. */
-int descriptors__call(struct rtask *t, const struct ev_syscall *c);
 
 /* output.c */
 int output__call(struct replay *rp, struct rtask *t, const struct ev_syscall *c);

@@ -34,7 +34,6 @@ static void forget(struct replay *rp, struct rtask *t)
 {
 	stub__kill(t->real);
 	leave_space(t);
-	descriptors__put(t->fds);
 	HASH_DEL(rp->tasks, t);
 	free(t->words);
 	free(t->memhash);
@@ -115,15 +114,13 @@ static int fork_from(struct replay *rp, struct rtask *p, struct rtask *c,
 	c->seat = p->seat;
 	c->seat.quick = 0;
 	child_regs(p, c, ev->clone_flags);
-	c->fds = ev->clone_flags & CLONE_FILES ? descriptors__share(p->fds)
-					       : descriptors__copy(p->fds);
 	if (share) {
 		c->space = p->space;
 		c->space->users++;
 	} else {
 		c->space = new_space(ev->space);
 	}
-	return c->space && c->fds ? 0 : err__set(-ENOMEM, "no memory");
+	return c->space ? 0 : err__set(-ENOMEM, "no memory");
 }
 
 static int copy_xstate(struct rtask *from, struct rtask *to)
@@ -159,8 +156,7 @@ int rtask__process(struct replay *rp, const struct event_header *ev)
 	if (!rp->opts.only)
 		rp->root = ev->pid;
 	c->space = new_space(b->space);
-	c->fds = descriptors__new();
-	if (!c->space || !c->fds)
+	if (!c->space)
 		return err__set(-ENOMEM, "no memory");
 	return stub__new(rp, &c->real);
 }
@@ -199,8 +195,6 @@ int rtask__exec(struct replay *rp, const struct event_header *ev)
 	if (!t->space)
 		return err__set(-ENOMEM, "no memory");
 	err = stub__new(rp, &t->real);
-	if (!err)
-		err = descriptors__exec(t);
 	if (err)
 		return err;
 	t->regs = b->regs;
