@@ -96,9 +96,9 @@ $(B)/tests/unit/%: tests/unit/%.c $(LIBOBJ) $(B)/flags
 	$(Q)$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) $(LDFLAGS) -MMD -MP -o $@ $< $(LIBOBJ) -lcmocka $(libs) $(LDLIBS)
 
 # Programs that use a layer of bprec, for the tests beside them.
-DRIVERS := $(patsubst %.c,$(B)/%,$(sort $(wildcard tests/bpf/kern-*.c)))
+DRIVERS := $(patsubst %.c,$(B)/%,$(sort $(wildcard tests/bpf/kern-*.c tests/replay/*.c)))
 
-$(B)/tests/bpf/%: tests/bpf/%.c $(LIBOBJ) $(B)/flags
+$(DRIVERS): $(B)/%: %.c $(LIBOBJ) $(B)/flags
 	$(call say,PROG,$<)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) $(LDFLAGS) -MMD -MP -o $@ $< $(LIBOBJ) $(LDLIBS)

@@ -143,6 +143,7 @@
  *   model/tasks.c           threads and their address spaces
  *   model/files.[ch]        descriptors that lead to stdin, stdout, stderr
  *   model/vmas.[ch]         mappings of one address space
+ *   model/clone.c           a model copied
  *   model/regs.[ch]          what must be equal between a recording and its replay: registers, extended state
  *   model/model.h           who maps what, from events
  *   model/apply.c           the model made, fed, freed
@@ -210,6 +211,8 @@
  *   replay/ahead.c          share groups run at the same time
  *   replay/scope.c          what one process needs of the others
  *   replay/patience.c       events that don't come
+ *   replay/debug.c          breakpoints, single steps
+ *   replay/checkpoint.c     a replay copied, and gone back to
  *   replay/place.c          processors of the stubs, and waiting for one
  *   replay/stub.c           processes in which recorded user code runs, and calls made in them
  *   replay/task.c           recorded threads: clone, exec, exit

@@ -428,6 +428,40 @@ struct files *files__new(void)
 	return calloc(1, sizeof(struct files));
 }
 
+/** The table of the copy that stands for `from`, which an earlier thread has too; NULL: there is none yet. */
+static struct table *twin(const struct files *f, const struct files *of, const struct table *from)
+{
+	Word_t tid = 0;
+
+	for (PWord_t v = (PWord_t)JudyLFirst(of->tables, &tid, NULL); v;
+	     v = (PWord_t)JudyLNext(of->tables, &tid, NULL))
+		if ((struct table *)*v == from)
+			return table_of(f, (uint32_t)tid);
+	return NULL;
+}
+
+struct files *files__clone(const struct files *of)
+{
+	struct files *f = files__new();
+	Word_t tid = 0;
+
+	if (!f)
+		return NULL;
+	memcpy(f->sent, of->sent, sizeof(f->sent));
+	f->nsent = of->nsent;
+	for (PWord_t v = (PWord_t)JudyLFirst(of->tables, &tid, NULL); v;
+	     v = (PWord_t)JudyLNext(of->tables, &tid, NULL)) {
+		const struct table *from = (struct table *)*v;
+		struct table *t = from->users > 1 ? twin(f, of, from) : NULL;
+
+		if (give(f, (uint32_t)tid, t ? t : copy(from))) {
+			files__free(f);
+			return NULL;
+		}
+	}
+	return f;
+}
+
 void files__free(struct files *f)
 {
 	Word_t tid = 0;

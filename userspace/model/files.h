@@ -16,6 +16,8 @@ typedef long (*files_read_fn)(void *ctx, uint32_t tid, uint64_t addr, void *buf,
 
 /** New, empty; NULL without memory. */
 struct files *files__new(void);
+/** A copy that lives on its own; NULL without memory. */
+struct files *files__clone(const struct files *f);
 /** NULL is allowed. */
 void files__free(struct files *f);
 /** Takes an event; those that don't concern descriptors cost little. `read` (may be NULL) is asked for the path of an open and

@@ -54,6 +54,8 @@ struct model_object {
 
 /** New empty model; NULL if there is no memory. */
 struct model *model__new(void);
+/** A copy that lives on its own; NULL if there is no memory. */
+struct model *model__clone(const struct model *m);
 /** NULL is allowed. */
 void model__free(struct model *m);
 /** Takes one event (event_no: its number). Unknown references, overlaps that can't be, sizes out of range: -EBADMSG.

@@ -59,11 +59,13 @@ static int for_real(struct replay *rp, struct rtask *t, const struct ev_syscall 
 static int madvise_again(struct replay *rp, struct rtask *t, const struct ev_syscall *c)
 {
 	switch (c->args[2]) {
+	case MADV_DONTFORK:
+	case MADV_WIPEONFORK:
+		t->space->kept = true;
+		return for_real(rp, t, c);
 	case MADV_DONTNEED:
 	case MADV_REMOVE:
-	case MADV_DONTFORK:
 	case MADV_DOFORK:
-	case MADV_WIPEONFORK:
 	case MADV_KEEPONFORK:
 		return for_real(rp, t, c);
 	default:

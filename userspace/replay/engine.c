@@ -196,14 +196,15 @@ static int step(struct replay *rp, const struct event_header *ev)
 	rp->type = ev->type;
 	rp->tid = ev->tid;
 	rp->time_ns = ev->time_ns;
-	if (plays) {
+	if (plays && !rp->begun) {
 		rp->last[rp->nlast % REPLAY_LAST].no = rp->no;
 		rp->last[rp->nlast % REPLAY_LAST].type = ev->type;
 		rp->last[rp->nlast++ % REPLAY_LAST].tid = ev->tid;
 		if (rp->opts.event)
 			rp->opts.event(rp->opts.ctx, ev, rp->no);
-		err = play(rp, ev);
 	}
+	err = plays ? play(rp, ev) : 0;
+	rp->begun = err == -REPLAY_E_STOPPED;
 	if (err)
 		return err;
 	note_time(rp, ev);
@@ -242,17 +243,75 @@ static int next(struct replay *rp)
 	return 0;
 }
 
-int replay__run(struct replay *rp)
+/** The step that was asked for has been made, and what it led to is over. */
+static bool step_done(struct replay *rp)
+{
+	const struct rtask *t = rp->step_tid ? rtask__get(rp, rp->step_tid) : NULL;
+
+	return rp->step_tid && (!t || (rp->stepped && t->state == RTASK_READY));
+}
+
+/** Where an event left the replay. */
+static struct replay_place at_event(struct replay *rp, enum replay_why why)
+{
+	const uint32_t tid = why == REPLAY_AT_STEP ? rp->step_tid : rp->tid;
+	const struct rtask *t = rtask__get(rp, tid);
+	struct replay_place p = { .why = why };
+
+	if (t)
+		p = (struct replay_place){ why, 0, t->tid, t->pid, t->regs.rip };
+	return p;
+}
+
+static int run(struct replay *rp)
 {
 	int got;
 
-	rp->until = rp->opts.until;
-	place__clock(rp, true);
 	do {
 		got = next(rp);
-	} while (got == 1 && (!rp->until || rp->no < rp->until));
+		if (got != 1)
+			break;
+		if (step_done(rp)) {
+			rp->place = at_event(rp, REPLAY_AT_STEP);
+			return 0;
+		}
+	} while (!rp->until || rp->no < rp->until);
+	if (got == -REPLAY_E_STOPPED)
+		return 0;
+	if (got < 0)
+		return got;
+	rp->place = at_event(rp, got ? REPLAY_AT_EVENT : REPLAY_AT_END);
+	return 0;
+}
+
+int replay__run_to(struct replay *rp, uint64_t event, struct replay_place *ret)
+{
+	int err;
+
+	if (event && event + 1 < rp->window.first)
+		return err__set(-EINVAL, "event %llu is past", (unsigned long long)event);
+	if (event && event + 1 == rp->window.first && !rp->begun) {
+		rp->place = at_event(rp, REPLAY_AT_EVENT);
+		rp->place.event = event;
+		if (ret)
+			*ret = rp->place;
+		return 0;
+	}
+	rp->until = event;
+	rp->patience.tid = 0; /* its thread's clock begins anew: it may be another stub */
+	rp->in_turn = rp->nbreaks || rp->step_tid;
+	place__clock(rp, true);
+	err = run(rp);
 	place__clock(rp, false);
-	return got < 0 ? got : 0;
+	rp->place.event = rp->window.first - 1;
+	if (!err && ret)
+		*ret = rp->place;
+	return err;
+}
+
+int replay__run(struct replay *rp)
+{
+	return replay__run_to(rp, rp->opts.until, NULL);
 }
 
 int replay__open(struct replay **ret, struct reader *reader, const struct replay_opts *opts)
@@ -286,6 +345,8 @@ void replay__free(struct replay *rp)
 {
 	if (!rp)
 		return;
+	while (rp->points)
+		checkpoint__free(rp->points);
 	rtask__free_all(rp);
 	stub__kill(rp->empty);
 	robject__free_all(rp);
@@ -294,6 +355,7 @@ void replay__free(struct replay *rp)
 	window__clear(rp);
 	model__free(rp->m);
 	files__free(rp->files);
+	free(rp->breaks);
 	free(rp);
 }
 

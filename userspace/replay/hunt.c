@@ -98,6 +98,8 @@ static int run_once(struct replay *rp, struct rtask *t, const struct point *p, i
 {
 	int status, err;
 
+	if (rp->nbreaks && how == SYSEMU)
+		return debug__go(rp, t);
 	do {
 		err = run__set_regs(rp, t);
 		if (err)

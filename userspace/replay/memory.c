@@ -130,11 +130,15 @@ static int on_map(struct replay *rp, struct rtask *t, const struct ev_map *m)
 {
 	uint64_t flags = MAP_FIXED | MAP_NORESERVE;
 	uint64_t fd = ~0ull, offset = 0;
+	int err;
 
 	if (m->object && robject__fd(rp, m->object) >= 0) {
 		fd = robject__fd(rp, m->object);
 		offset = m->offset;
 		flags |= (m->flags & MAP_TYPE) == MAP_PRIVATE ? MAP_PRIVATE : MAP_SHARED;
+		err = flags & MAP_SHARED ? robject__share(rp, m->object) : 0;
+		if (err)
+			return err;
 	} else {
 		flags |= MAP_PRIVATE | MAP_ANONYMOUS;
 		if (m->kind == MAP_KIND_STACK || (m->flags & MAP_GROWSDOWN))

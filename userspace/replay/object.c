@@ -96,6 +96,10 @@ static int on_pages(struct replay *rp, const struct ev_pages *ev)
 
 	if (!o)
 		return replay__fail(rp, -REPLAY_E_CANT, "object %u is not known", ev->object);
+	err = checkpoint__save(rp, o);
+	if (err)
+		return err;
+	checkpoint__cut(rp, o, ev->size);
 	if (o->size != ev->size && ftruncate(o->fd, (off_t)ev->size))
 		return replay__fail(rp, -errno, "a memory file of %llu bytes: %s",
 				    (unsigned long long)ev->size, strerror(errno));
@@ -118,13 +122,30 @@ int robject__event(struct replay *rp, const struct event_header *ev)
 	return on_pages(rp, pages);
 }
 
+int robject__share(struct replay *rp, uint32_t id)
+{
+	struct robject *o = find(rp, id);
+	int err;
+
+	if (!o || o->shared)
+		return 0;
+	err = checkpoint__save(rp, o);
+	o->shared = true;
+	return err;
+}
+
+void robject__free(struct replay *rp, struct robject *o)
+{
+	HASH_DEL(rp->objects, o);
+	close(o->fd);
+	free(o);
+}
+
 void robject__free_all(struct replay *rp)
 {
 	struct robject *o, *tmp;
 
 	HASH_ITER (hh, rp->objects, o, tmp) {
-		HASH_DEL(rp->objects, o);
-		close(o->fd);
-		free(o);
+		robject__free(rp, o);
 	}
 }

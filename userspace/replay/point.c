@@ -169,19 +169,10 @@ static int search(struct replay *rp, struct rtask *t, struct point *p)
 	return err ? err : by_breakpoint(rp, t, p, ~0ull);
 }
 
-static int find(struct replay *rp, struct rtask *t, struct point *p)
+static int look_for(struct replay *rp, struct rtask *t, struct point *p)
 {
-	int err = 0, lifted;
+	int err, lifted, opened;
 
-	if (t->state != RTASK_READY)
-		return hunt__not_met(rp, t, p);
-	run__restart(t);
-	rp->st.checks++;
-	if (is_there(rp, t, p)) {
-		rp->st.preemptions += !p->again;
-		return 0;
-	}
-	rp->st.preemptions++;
 	err = hunt__set_budget(rp, t, p, true);
 	if (!err)
 		err = guard__open(&p->guard, rp, t, p->regs->rip, RELOCATE_JUMP);
@@ -189,13 +180,48 @@ static int find(struct replay *rp, struct rtask *t, struct point *p)
 		err = by_breakpoint(rp, t, p, ARRIVALS);
 	if (!err)
 		err = search(rp, t, p);
-	if (err < 0)
+	if (err < 0 && err != -REPLAY_E_STOPPED)
 		return err;
-	err = guard__set(&p->guard, rp, t, false);
+	opened = guard__set(&p->guard, rp, t, false);
+	err = err < 0 ? err : opened;
 	if (!err)
 		err = match__drop_copies(rp, t, p->regs->rip, RELOCATE_JUMP);
 	lifted = hunt__bound(rp, t, RLIM_INFINITY);
 	return err ? err : lifted;
+}
+
+static bool goal_met(struct replay *rp, struct rtask *t, void *ctx)
+{
+	return is_there(rp, t, ctx);
+}
+
+/** The same with steps, or breakpoints that are near. */
+static int find_stepwise(struct replay *rp, struct rtask *t, struct point *p)
+{
+	const struct debug_goal goal = { p->regs->rip, goal_met, p };
+	const int err = debug__run(rp, t, &goal);
+
+	return err == 1 ? hunt__not_met(rp, t, p) : err;
+}
+
+static int find(struct replay *rp, struct rtask *t, struct point *p)
+{
+	int err;
+
+	if (t->state != RTASK_READY)
+		return hunt__not_met(rp, t, p);
+	run__restart(t);
+	if (is_there(rp, t, p)) {
+		rp->st.checks++;
+		rp->st.preemptions += !(p->again || t->sought);
+		t->sought = false;
+		return 0;
+	}
+	rp->st.preemptions += !t->sought;
+	err = debug__near(rp, t, p->regs->rip) ? find_stepwise(rp, t, p) : look_for(rp, t, p);
+	t->sought = err == -REPLAY_E_STOPPED; /* it goes on */
+	rp->st.checks += !t->sought;
+	return err;
 }
 
 /** Time of the recording since the thread's event before this one. */
@@ -235,6 +261,8 @@ int point__regs(struct replay *rp, struct rtask *t, const struct ev_regs *r)
 	};
 	const int err = find_new(rp, t, &p);
 
+	if (err == -REPLAY_E_STOPPED) /* they are asked for again */
+		return err;
 	free(t->words);
 	free(t->memhash);
 	t->words = t->memhash = NULL;

@@ -21,6 +21,25 @@
 
 /** A replay under way. Opaque. */
 struct replay;
+/** A copy of a replay to come back to. Opaque. */
+struct checkpoint;
+
+/** Why a replay stands still. */
+enum replay_why {
+	REPLAY_AT_END =
+		1,	 /* the trace has no more, or nothing of what opts.only asks for is left */
+	REPLAY_AT_EVENT, /* the event that was asked for has been replayed */
+	REPLAY_AT_BREAK, /* a thread is about to execute the instruction at a breakpoint */
+	REPLAY_AT_STEP,	 /* the thread that was to make a step has made it */
+};
+
+/** Where it stands. */
+struct replay_place {
+	enum replay_why why;
+	uint64_t event;	   /* last event that was replayed whole; ~0: none yet */
+	uint32_t tid, pid; /* thread that it is about, as recorded; 0: none */
+	uint64_t addr;	   /* its rip; 0: none */
+};
 
 /** How to run. Zero-initialise; every field may stay 0. */
 struct replay_opts {
@@ -59,7 +78,33 @@ int replay__open(struct replay **ret, struct reader *reader, const struct replay
 /** Runs to the end, to opts.until, or to the first difference. 0, -REPLAY_E_DIFFERS or -REPLAY_E_CANT or -errno with
  *  err__set: one line that names event, thread, what was expected and what was found. */
 int replay__run(struct replay *rp);
-/** Ends it, and all its processes; NULL is allowed. */
+/** Runs until event `event` (0: the last one) has been replayed, or to a breakpoint. *ret (NULL: nobody asks) is where it stands
+ *  then. 0, -EINVAL for an event that is past, or as replay__run, after which only what reads may be called, and
+ *  replay__restore. All threads stand when it returns 0. Without breakpoints share groups run at the same time. */
+int replay__run_to(struct replay *rp, uint64_t event, struct replay_place *ret);
+/** Lets a thread execute one instruction; what others do before that in the trace happens first. A system call, a fault or a
+ *  patched instruction is one step, with all that happens until the thread may go on. A breakpoint of another thread ends it
+ *  early; so does the end of the thread or of the trace (REPLAY_AT_END). 0, -ESRCH, or as replay__run_to. */
+int replay__step(struct replay *rp, uint32_t tid, struct replay_place *ret);
+/** A breakpoint at an instruction of a process (0: of all). Memory doesn't show it while the replay stands. It stays through
+ *  execs, and until replay__unbreak or the end of the replay; a checkpoint knows nothing of it. 0 (also if there is one) or
+ *  -ENOMEM. */
+int replay__break(struct replay *rp, uint32_t pid, uint64_t addr);
+/** Takes it away. 0, -ENOENT. */
+int replay__unbreak(struct replay *rp, uint32_t pid, uint64_t addr);
+
+/** A copy of the whole replay as it stands: processes, memory, shared objects, place in the trace. It costs a fork of each process
+ *  and the memory that is changed afterwards. The caller's, until checkpoint__free or replay__free. 0, -EBUSY while a
+ *  thread runs, -REPLAY_E_CANT if a process keeps memory from its children (MADV_DONTFORK, MADV_WIPEONFORK), or negative. */
+int replay__checkpoint(struct replay *rp, struct checkpoint **ret);
+/** Goes back to a checkpoint of this replay, as often as one likes: counts go back as well. Also after a difference. 0; -REPLAY_E_CANT
+ *  (nothing happened) if pages were lost because a file was cut that a process of the checkpoint maps privately; negative: only
+ *  replay__free is left to do. */
+int replay__restore(struct replay *rp, struct checkpoint *c);
+/** Ends a checkpoint and its processes; before replay__free. NULL is allowed. */
+void checkpoint__free(struct checkpoint *c);
+
+/** Ends it, its checkpoints, and all its processes; NULL is allowed. */
 void replay__free(struct replay *rp);
 /** Counts so far. */
 struct replay_stats replay__stats(const struct replay *rp);
@@ -79,6 +124,11 @@ int replay__regs(struct replay *rp, uint32_t tid, struct regs64 *ret);
 int replay__xstate(struct replay *rp, uint32_t tid, void *buf, size_t *len);
 /** Memory as a recorded thread sees it. Bytes read up to the first unreadable page, or -errno. */
 ssize_t replay__read(struct replay *rp, uint32_t tid, uint64_t addr, void *buf, size_t len);
+/** Changes the registers of a thread that runs user code next. What comes of it, replay compares with the trace. 0, -ESRCH,
+ *  -EBUSY (it is in a call). */
+int replay__set_regs(struct replay *rp, uint32_t tid, const struct regs64 *regs);
+/** Changes memory, where the program can't write, too. 0 or negative. */
+int replay__write(struct replay *rp, uint32_t tid, uint64_t addr, const void *buf, size_t len);
 /** A thread of a replay, as the callbacks of sym/ get it. */
 struct replay_view {
 	struct replay *rp;

@@ -95,12 +95,32 @@ int run__resume(struct replay *rp, struct rtask *t)
 	return 0;
 }
 
+int run__go(struct replay *rp, struct rtask *t, int request)
+{
+	int status, err;
+
+	do {
+		err = run__set_regs(rp, t);
+		if (err)
+			return err;
+		if (ptrace(request, t->real, 0, 0))
+			return replay__fail(rp, -errno, "continuing: %s", strerror(errno));
+		place__resumed(rp, t);
+		err = place__wait(rp, t, &status);
+		if (!err)
+			err = run__judge(rp, t, status);
+	} while (err == 1);
+	return err;
+}
+
 int run__to_stop(struct replay *rp, struct rtask *t)
 {
 	int status, err = 0;
 
 	if (t->state != RTASK_READY && t->state != RTASK_RUNNING)
 		return 0;
+	if (t->state == RTASK_READY && debug__on(rp, t))
+		return debug__run(rp, t, NULL);
 	do {
 		if (t->state == RTASK_READY || err == 1)
 			err = run__resume(rp, t);

@@ -15,6 +15,9 @@
  *  anything here: it lies below bprec's own page of the recording (tracee/tracee.h). */
 #define STUB_PAGE 0x6f000000ull
 
+/** A breakpoint was met in the middle of an event: it stays the next one. Never leaves replay/. */
+#define REPLAY_E_STOPPED 5003
+
 /** Where a thread is. */
 enum rtask_state {
 	RTASK_READY,   /* stopped; its registers are those in `regs`, user code comes next */
@@ -28,6 +31,7 @@ enum rtask_state {
 struct rspace {
 	uint32_t id;	/* of the model */
 	uint32_t users; /* threads in it */
+	bool kept;	/* a part of it is kept from children (madvise) */
 };
 
 /** A recorded thread and the stub that stands for it. */
@@ -38,6 +42,7 @@ struct rtask {
 	struct rspace *space;
 	struct regs64 regs; /* what the program's registers are; valid unless RTASK_RUNNING */
 	bool dirty;	    /* the stub's registers have to be set before it runs */
+	bool told;	    /* that it is at a breakpoint: it goes on over it */
 	bool restart; /* its last call was interrupted: it starts over unless a handler runs */
 	uint32_t restart_nr; /* ... as this call */
 	siginfo_t info;	     /* RTASK_FAULT, RTASK_TRAP */
@@ -56,7 +61,17 @@ struct robject {
 	uint32_t id;
 	int fd; /* memfd, shared with all stubs */
 	uint64_t size;
+	uint64_t version; /* another one for each content that it had, as far as bprec changes it */
+	bool shared;	  /* stubs have or had it mapped so that they change it */
 	UT_hash_handle hh;
+};
+
+/** A breakpoint. */
+struct rbreak {
+	uint32_t pid;  /* 0: any */
+	uint64_t addr; /* of the instruction */
+	bool in;       /* the int3 is in memory, in place of `byte` */
+	uint8_t byte;
 };
 
 /** A share group, as far as running ahead goes. */
@@ -98,17 +113,26 @@ struct replay {
 	struct window window;
 	struct rgroup groups[REPLAY_GROUPS];
 	size_t ngroups;
-	bool regroup;	/* threads have come, gone or changed their group since the last look */
-	bool in_turn;	/* no thread may run ahead */
-	uint64_t until; /* last event to replay; 0: none */
-	struct scope *scope; /* which processes are run; NULL: all */
-	struct home home;    /* processor of engine and stubs */
-	timer_t timer;	     /* interrupts a long wait */
+	bool regroup; /* threads have come, gone or changed their group since the last look */
+	struct rbreak *breaks; /* malloced */
+	size_t nbreaks;
+	uint32_t step_tid;	   /* thread that is to make a step; 0: none */
+	bool stepped;		   /* it has */
+	struct replay_place place; /* of the last stop */
+	struct checkpoint *points; /* all of them */
+	uint64_t versions;	   /* contents of objects, counted */
+	bool begun;		   /* the next event has been told of, and stopped in the middle */
+	bool in_turn;		   /* no thread may run ahead */
+	uint64_t until;		   /* last event to replay; 0: none */
+	struct scope *scope;	   /* which processes are run; NULL: all */
+	struct home home;	   /* processor of engine and stubs */
+	timer_t timer;		   /* interrupts a long wait */
 	bool has_timer;
-	bool tsc_fault; /* rdtsc raises SIGSEGV in stubs */
-	uint64_t no;	/* event being replayed */
-	uint16_t type;	/* its type */
-	uint32_t tid;	/* its thread */
+	bool tsc_fault;	   /* rdtsc raises SIGSEGV in stubs */
+	uint64_t start_ns; /* when it began, CLOCK_MONOTONIC */
+	uint64_t no;	   /* event being replayed */
+	uint16_t type;	   /* its type */
+	uint32_t tid;	   /* its thread */
 	uint32_t root;
 	struct replay_stats st;
 	struct {
@@ -150,9 +174,15 @@ int mem__event(struct replay *rp, struct rtask *t, const struct event_header *ev
 int robject__event(struct replay *rp, const struct event_header *ev);
 /** Descriptor of an object's memfd, -1 if there is none. */
 int robject__fd(struct replay *rp, uint32_t id);
+/** Ends one. */
+void robject__free(struct replay *rp, struct robject *o);
+/** Stubs can change it from here on by themselves. */
+int robject__share(struct replay *rp, uint32_t id);
 void robject__free_all(struct replay *rp);
 
 /* task.c */
+/** Gives a thread the extended state of another. */
+int rtask__copy_xstate(struct rtask *from, struct rtask *to);
 struct rtask *rtask__get(struct replay *rp, uint32_t tid);
 /** EV_PROCESS, EV_EXEC, EV_EXIT. */
 int rtask__process(struct replay *rp, const struct event_header *ev);
@@ -198,12 +228,16 @@ void place__close(struct replay *rp);
 void place__clock(struct replay *rp, bool on);
 /** The stub of t was continued. */
 void place__resumed(struct replay *rp, struct rtask *t);
+/** Brings all stubs home. */
+void place__settle(struct replay *rp);
 /** Waits until the stub of t has stopped or ended. 0 or negative with err__set. */
 int place__wait(struct replay *rp, struct rtask *t, int *ret_status);
 
 /* run.c */
 /** Lets a ready thread run user code, and doesn't wait. 0 or negative. */
 int run__resume(struct replay *rp, struct rtask *t);
+/** Lets it run to its next stop that counts, by this ptrace request. 0 or negative. */
+int run__go(struct replay *rp, struct rtask *t, int request);
 /** Lets a thread run to its next stop, unless it is at one. 0 or negative. */
 int run__to_stop(struct replay *rp, struct rtask *t);
 /** ... which must be the entry of a call. */
@@ -249,6 +283,31 @@ void patience__tick(void);
 /** Has the thread used too much time for the event? Then it is stopped (running: it isn't yet), and that is the difference. 0, or
  *  -REPLAY_E_DIFFERS. */
 int patience__check(struct replay *rp, struct rtask *t, bool running);
+
+/* debug.c */
+/** A state that is looked for. */
+struct debug_goal {
+	uint64_t rip;						      /* of that state */
+	bool (*there)(struct replay *rp, struct rtask *t, void *ctx); /* is it that? */
+	void *ctx;
+};
+/** Are there breakpoints to look for, or is the thread stepped? */
+bool debug__on(const struct replay *rp, const struct rtask *t);
+/** As run__to_stop, with breakpoints and steps; with a goal (NULL: none) as far as that. 0, 1: it stopped without having met the goal,
+ *  -REPLAY_E_STOPPED, or negative. */
+int debug__run(struct replay *rp, struct rtask *t, const struct debug_goal *goal);
+
+/** Continues a thread on the way to a preemption point; a breakpoint on the way is -REPLAY_E_STOPPED. */
+int debug__go(struct replay *rp, struct rtask *t);
+/** Must the thread come to this preemption point by debug__run, because it is stepped, or a breakpoint is so near that what is put
+ *  there to find the point could be in its way? */
+bool debug__near(const struct replay *rp, const struct rtask *t, uint64_t point);
+
+/* checkpoint.c */
+/** What an object holds is about to change. 0 or negative with err__set. */
+int checkpoint__save(struct replay *rp, struct robject *o);
+/** It is about to be cut to `size`. */
+void checkpoint__cut(struct replay *rp, const struct robject *o, uint64_t size);
 
 /* output.c */
 int output__call(struct replay *rp, struct rtask *t, const struct ev_syscall *c);

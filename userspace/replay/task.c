@@ -103,11 +103,7 @@ static int fork_from(struct replay *rp, struct rtask *p, struct rtask *c,
 		     const struct ev_process *ev)
 {
 	const bool share = ev->clone_flags & CLONE_VM;
-	int err = run__to_call(rp, p);
-
-	if (err)
-		return err;
-	err = stub__clone(rp, p->real, share, &c->real);
+	int err = stub__clone(rp, p->real, share, &c->real);
 	p->dirty = true;
 	if (err)
 		return err;
@@ -119,11 +115,13 @@ static int fork_from(struct replay *rp, struct rtask *p, struct rtask *c,
 		c->space->users++;
 	} else {
 		c->space = new_space(ev->space);
+		if (c->space)
+			c->space->kept = p->space->kept;
 	}
 	return c->space ? 0 : err__set(-ENOMEM, "no memory");
 }
 
-static int copy_xstate(struct rtask *from, struct rtask *to)
+int rtask__copy_xstate(struct rtask *from, struct rtask *to)
 {
 	uint8_t x[16384];
 	size_t len = sizeof(x);
@@ -142,6 +140,9 @@ int rtask__process(struct replay *rp, const struct event_header *ev)
 	if (b->how != PROC_ROOT && !p)
 		return replay__fail(rp, -REPLAY_E_CANT, "its parent %u is not known",
 				    b->parent_tid);
+	err = p ? run__to_call(rp, p) : 0;
+	if (err)
+		return err;
 	c = add(rp, ev->tid, ev->pid);
 	if (!c)
 		return err__set(-ENOMEM, "no memory");
@@ -151,7 +152,7 @@ int rtask__process(struct replay *rp, const struct event_header *ev)
 		rp->root = ev->pid;
 	if (p) {
 		err = fork_from(rp, p, c, b);
-		return err ? err : copy_xstate(p, c);
+		return err ? err : rtask__copy_xstate(p, c);
 	}
 	if (!rp->opts.only)
 		rp->root = ev->pid;
@@ -199,7 +200,7 @@ int rtask__exec(struct replay *rp, const struct event_header *ev)
 		return err;
 	t->regs = b->regs;
 	t->dirty = true;
-	t->restart = false;
+	t->restart = t->told = false;
 	t->state = RTASK_READY;
 	err = tracee__set_xstate(t->real, xstate, b->xsave_len);
 	return err ? replay__fail(rp, err, "setting the extended state: %s", strerror(-err)) : 0;

@@ -260,6 +260,55 @@ static int next_frame(struct reader *r)
 	return 1;
 }
 
+/* Loads the frame that holds event `no`, which has been handed out before: its frames are known to be right. 0 or negative. */
+static int find_frame(struct reader *r, uint64_t no)
+{
+	struct frame_pos pos = source__start(&r->events);
+	struct frame_header h;
+	int err;
+
+	for (;;) {
+		err = source__head(&r->events, &pos, &h);
+		if (err < 0)
+			return reader__fail(r, "events", pos.off,
+					    err == -ENODATA ? -TRACE_E_DAMAGED : err);
+		if (no < h.first + h.count)
+			break;
+		pos = source__after(&pos, &h);
+	}
+	r->next = pos;
+	err = next_frame(r);
+	for (uint64_t at = h.first; err == 1 && at < no; at++) {
+		const struct event_header *ev = (const void *)(r->buf.raw + r->at);
+
+		if (r->buf.raw_len - r->at < sizeof(*ev) || ev->size < sizeof(*ev) ||
+		    ev->size > r->buf.raw_len - r->at) {
+			err__set(0, "it is another one than before");
+			return reader__fail(r, "events", r->current.off, -TRACE_E_DAMAGED);
+		}
+		r->check.last_ns = ev->time_ns;
+		r->at += ev->size;
+		r->left--;
+	}
+	return err < 0 ? err : 0;
+}
+
+int reader__seek(struct reader *r, uint64_t no)
+{
+	int err = 0;
+
+	if (no > r->check.events)
+		return err__set(-EINVAL, "event %" PRIu64 " hasn't been read yet", no);
+	if (no == r->check.events) /* it is there; an error will come again */
+		return 0;
+	r->sticky = 0;
+	r->check.last_ns = 0; /* ids stay known: the events that introduce them have been checked */
+	err = find_frame(r, no);
+	r->check.events = no;
+	r->check.ended = false;
+	return err;
+}
+
 static int fail_event(struct reader *r, uint64_t no, int err)
 {
 	char text[ERR_TEXT_MAX];

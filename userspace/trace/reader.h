@@ -41,6 +41,8 @@ uint64_t reader__pages(const struct reader *r);
 int reader__next(struct reader *r, const struct event_header **ret_ev, uint64_t *ret_no);
 /** Starts again from the first event. */
 int reader__rewind(struct reader *r);
+/** Goes back: the next event is number `no`, at most the number of events handed out so far. 0, -EINVAL or negative. */
+int reader__seek(struct reader *r, uint64_t no);
 /** Contents of a page (BPREC_PAGE_SIZE bytes to buf); verifies its hash. 0, -ENODATA for ABSENT and LOST, or negative. */
 int reader__page(struct reader *r, uint64_t id, void *buf);
 /** The 16-byte hash of a page as stored. 0 or negative. */

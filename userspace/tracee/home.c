@@ -96,17 +96,27 @@ static void move_on(struct home *h)
 	h->cpu = cpu;
 }
 
-bool home__crowded(struct home *h, uint64_t now_ns)
+static bool too_early(const struct home *h, uint64_t now_ns)
+{
+	return !h->on || now_ns - h->look_ns < LOOK_NS;
+}
+
+bool home__crowded_by(struct home *h, uint64_t now_ns, uint64_t waited)
 {
 	const uint64_t since = now_ns - h->look_ns, before = h->wait_ns;
 	const bool first = !h->look_ns;
 
-	if (!h->on || since < LOOK_NS)
+	if (too_early(h, now_ns))
 		return false;
 	h->look_ns = now_ns;
-	h->wait_ns = waited_ns();
-	if (first || (h->wait_ns - before) * 100 < since * CROWDED_PERCENT)
+	h->wait_ns = waited;
+	if (first || waited < before || (waited - before) * 100 < since * CROWDED_PERCENT)
 		return false;
 	move_on(h);
 	return true;
+}
+
+bool home__crowded(struct home *h, uint64_t now_ns)
+{
+	return !too_early(h, now_ns) && home__crowded_by(h, now_ns, waited_ns());
 }

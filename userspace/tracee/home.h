@@ -56,5 +56,7 @@ void home__stopped(const struct home *h, pid_t tid, struct home_seat *s, uint64_
 /** Has the tracer waited too long for its processor, because others use it? Then it has moved to the next one, and the caller
  *  brings those that were at home. */
 bool home__crowded(struct home *h, uint64_t now_ns);
+/** The same for a caller that knows how long it has waited (waited_ns, since any fixed time): it needs no /proc. */
+bool home__crowded_by(struct home *h, uint64_t now_ns, uint64_t waited_ns);
 
 #endif
