@@ -190,6 +190,9 @@ int main(int argc, char **argv)
 	same_end(rp, &st, from, text, len);
 
 	works("back to the beginning", replay__restore(rp, early));
+	works("and to the later one", replay__restore(rp, mid));
+	same_end(rp, &st, from, text, len);
+	works("back to the beginning", replay__restore(rp, early));
 	works("a breakpoint in the handler", replay__break(rp, at.pid, a[2]));
 	works("breakpoints", replay__break(rp, 0, a[0]));
 	printf("again\n");

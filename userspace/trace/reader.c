@@ -232,6 +232,7 @@ int reader__rewind(struct reader *r)
 {
 	event_check__reset(&r->check);
 	r->check.pages = r->pages.items;
+	r->seen = 0;
 	r->next = source__start(&r->events);
 	r->at = r->left = 0;
 	r->buf.raw_len = 0;
@@ -297,11 +298,18 @@ int reader__seek(struct reader *r, uint64_t no)
 {
 	int err = 0;
 
-	if (no > r->check.events)
+	if (no > r->seen)
 		return err__set(-EINVAL, "event %" PRIu64 " hasn't been read yet", no);
 	if (no == r->check.events) /* it is there; an error will come again */
 		return 0;
 	r->sticky = 0;
+	if (no == r->events.items) {
+		r->next.off = r->events.end;
+		r->at = r->left = r->buf.raw_len = 0;
+		r->check.events = no;
+		r->check.ended = r->complete;
+		return 0;
+	}
 	r->check.last_ns = 0; /* ids stay known: the events that introduce them have been checked */
 	err = find_frame(r, no);
 	r->check.events = no;
@@ -353,6 +361,8 @@ static int take_event(struct reader *r, const struct event_header **ret_ev, uint
 		return fail_event(r, no, err);
 	r->at += ev->size;
 	r->left--;
+	if (no >= r->seen)
+		r->seen = no + 1;
 	*ret_no = no;
 	*ret_ev = ev;
 	return 1;

@@ -1,0 +1,61 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+# timeout 200
+"""A replay as a debugger uses it (tests/replay/drive.c): events, breakpoints, steps, registers, memory, checkpoints."""
+import os
+import re
+import subprocess
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+import e2e  # noqa: E402
+from e2e import Failed, Report, die_with_parent, prog, tempdir  # noqa: E402
+from replay import record  # noqa: E402
+
+BPREC = e2e.BPREC
+DRIVE = os.path.join(os.path.dirname(BPREC), "tests", "replay", "drive")
+ROUNDS = 20
+
+
+def recorded(folder):
+    """Records steps; (addresses of visit, counter and handler, pids of main and child, stdout)."""
+    out, _, status = record([prog("steps")], folder)
+    text = out.decode()
+    at = re.search(r"^at (\S+) (\S+) (\S+)$", text, re.M)
+    if status != 3 or not at:
+        raise Failed(f"steps: {status} {out!r}")
+    pids = [int(re.search(rf"^{who} (\d+)", text, re.M).group(1)) for who in ("main", "child")]
+    return at.groups(), pids, out
+
+
+def expected_hits(pids):
+    """(pid, argument of visit, counter before it) of every call: the thread's, the child's, the main thread's."""
+    main, child = pids
+    start = sum(range(ROUNDS))
+    hits = []
+    for pid, counter in ((main, 0), (child, start), (main, start)):
+        for i in range(ROUNDS):
+            hits.append((pid, i, counter))
+            counter += i
+    return hits
+
+
+def debugger():
+    top = tempdir()
+    addresses, pids, _ = recorded(top + "/trace")
+    run = subprocess.run([DRIVE, top + "/trace", *addresses], capture_output=True, text=True, timeout=150,
+                         preexec_fn=die_with_parent)
+    if run.returncode or not run.stdout.endswith("done\n"):
+        raise Failed(f"{run.returncode} {run.stdout[-600:]} {run.stderr}")
+    first, again = run.stdout.split("again\n")
+    for part, count in ((first, 25), (again, 3 * ROUNDS)):
+        hits = [tuple(int(n) for n in m) for m in re.findall(r"^hit (\d+) \d+ (\d+) (\d+)$", part, re.M)]
+        if hits != expected_hits(pids)[:count]:
+            raise Failed(f"hits {hits}")
+    if "end 3, 1 preemption" not in first or f"hits {3 * ROUNDS}\n" not in again:
+        raise Failed(run.stdout)
+
+
+r = Report()
+r.case("breakpoints, steps, checkpoints", debugger)
+r.exit()
