@@ -52,7 +52,7 @@ def debugger():
         hits = [tuple(int(n) for n in m) for m in re.findall(r"^hit (\d+) \d+ (\d+) (\d+)$", part, re.M)]
         if hits != expected_hits(pids)[:count]:
             raise Failed(f"hits {hits}")
-    if "end 3, 1 preemption" not in first or f"hits {3 * ROUNDS}\n" not in again:
+    if not re.search(r"^end 3, [1-9]\d* preemption", first, re.M) or f"hits {3 * ROUNDS}\n" not in again:
         raise Failed(run.stdout)
 
 

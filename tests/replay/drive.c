@@ -31,6 +31,8 @@ static void equal(const char *what, uint64_t found, uint64_t expected)
 
 static void works(const char *what, int err)
 {
+	if (getenv("DRIVE_TRACE"))
+		fprintf(stderr, "%s: %d\n", what, err);
 	if (!err)
 		return;
 	printf("failed: %s: %d, %s\n", what, err, err__text());

@@ -29,9 +29,9 @@
 
 #define CHUNK (256u << 10)
 
-/** An object as a checkpoint knows it. */
+/** An object as a checkpoint knows it. The number may mean another memfd meanwhile, made after the replay went back. */
 struct saved {
-	uint32_t id;
+	struct robject *o; /* one of its users */
 	uint64_t version, size;
 	bool shared;
 	int fd; /* what it held; -1: it still does */
@@ -93,10 +93,10 @@ static int save(const struct robject *o, struct saved *s)
 	return err ? err__set(err, "copying a memory file: %s", strerror(-err)) : 0;
 }
 
-static struct saved *entry(struct checkpoint *c, uint32_t id)
+static struct saved *entry(struct checkpoint *c, const struct robject *o)
 {
 	for (size_t i = 0; i < c->n; i++)
-		if (c->objects[i].id == id)
+		if (c->objects[i].o == o)
 			return &c->objects[i];
 	return NULL;
 }
@@ -106,7 +106,7 @@ int checkpoint__save(struct replay *rp, struct robject *o)
 	int err = 0;
 
 	for (struct checkpoint *c = rp->points; c && !err; c = c->next) {
-		struct saved *s = entry(c, o->id);
+		struct saved *s = entry(c, o);
 
 		if (s && s->fd < 0 && s->version == o->version)
 			err = save(o, s);
@@ -135,7 +135,8 @@ static bool maps_behind(const struct checkpoint *c, uint32_t object, uint64_t si
 void checkpoint__cut(struct replay *rp, const struct robject *o, uint64_t size)
 {
 	for (struct checkpoint *c = rp->points; c && size < o->size; c = c->next)
-		c->cut |= maps_behind(c, o->id, size);
+		if (entry(c, o))
+			c->cut |= maps_behind(c, o->id, size);
 }
 
 static struct event_header *copy_event(const struct event_header *ev)
@@ -255,10 +256,11 @@ static int note_objects(struct checkpoint *c, struct replay *rp)
 	c->objects = calloc(HASH_COUNT(rp->objects) + 1, sizeof(*c->objects));
 	if (!c->objects)
 		return err__set(-ENOMEM, "no memory");
-	for (const struct robject *o = rp->objects; o && !err; o = o->hh.next) {
+	for (struct robject *o = rp->objects; o && !err; o = o->hh.next) {
 		struct saved *s = &c->objects[c->n++];
 
-		*s = (struct saved){ o->id, o->version, o->size, o->shared, -1 };
+		*s = (struct saved){ o, o->version, o->size, o->shared, -1 };
+		o->users++;
 		if (o->shared)
 			err = save(o, s);
 	}
@@ -310,9 +312,10 @@ int replay__checkpoint(struct replay *rp, struct checkpoint **ret)
 	return 0;
 }
 
-/** Puts back what an object held; o is one of the replay. */
-static int put_back(struct replay *rp, struct robject *o, const struct saved *s)
+/** Puts back what an object held. */
+static int put_back(struct replay *rp, const struct saved *s)
 {
+	struct robject *o = s->o;
 	int err;
 
 	if (s->fd < 0)
@@ -330,21 +333,20 @@ static int put_back(struct replay *rp, struct robject *o, const struct saved *s)
 	return 0;
 }
 
-/** All objects as they were; those that came later go. */
+/** The table of objects, and what they held, as it was. */
 static int restore_objects(struct checkpoint *c, struct replay *rp)
 {
 	struct robject *o, *tmp;
 	int err = 0;
 
 	HASH_ITER (hh, rp->objects, o, tmp) {
-		const struct saved *s = entry(c, o->id);
-
-		if (err)
-			break;
-		if (s)
-			err = put_back(rp, o, s);
-		else
-			robject__free(rp, o);
+		robject__drop(rp, o);
+	}
+	for (size_t i = 0; i < c->n; i++) {
+		o = c->objects[i].o;
+		o->users++;
+		HASH_ADD_INT(rp->objects, id, o);
+		err = err ? err : put_back(rp, &c->objects[i]);
 	}
 	return err;
 }
@@ -380,9 +382,11 @@ void checkpoint__free(struct checkpoint *c)
 	*p = c->next;
 	if (c->copy)
 		drop_state(c->copy);
-	for (size_t i = 0; i < c->n; i++)
+	for (size_t i = 0; i < c->n; i++) {
+		robject__put(c->objects[i].o);
 		if (c->objects[i].fd >= 0)
 			close(c->objects[i].fd);
+	}
 	free(c->objects);
 	free(c->copy);
 	free(c);

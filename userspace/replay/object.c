@@ -38,6 +38,7 @@ static int on_object(struct replay *rp, const struct ev_object *ev)
 	if (!o)
 		return err__set(-ENOMEM, "no memory");
 	o->id = ev->object;
+	o->users = 1;
 	o->fd = memfd_create("bprec", MFD_CLOEXEC);
 	if (o->fd < 0 || ftruncate(o->fd, (off_t)ev->size)) {
 		const int err = -errno;
@@ -134,11 +135,18 @@ int robject__share(struct replay *rp, uint32_t id)
 	return err;
 }
 
-void robject__free(struct replay *rp, struct robject *o)
+void robject__put(struct robject *o)
 {
-	HASH_DEL(rp->objects, o);
+	if (--o->users)
+		return;
 	close(o->fd);
 	free(o);
+}
+
+void robject__drop(struct replay *rp, struct robject *o)
+{
+	HASH_DEL(rp->objects, o);
+	robject__put(o);
 }
 
 void robject__free_all(struct replay *rp)
@@ -146,6 +154,6 @@ void robject__free_all(struct replay *rp)
 	struct robject *o, *tmp;
 
 	HASH_ITER (hh, rp->objects, o, tmp) {
-		robject__free(rp, o);
+		robject__drop(rp, o);
 	}
 }

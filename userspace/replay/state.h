@@ -59,7 +59,8 @@ struct rtask {
 /** A page-cache object. */
 struct robject {
 	uint32_t id;
-	int fd; /* memfd, shared with all stubs */
+	int fd;		/* memfd, shared with all stubs */
+	uint32_t users; /* the replay's table, and checkpoints that know it */
 	uint64_t size;
 	uint64_t version; /* another one for each content that it had, as far as bprec changes it */
 	bool shared;	  /* stubs have or had it mapped so that they change it */
@@ -174,8 +175,10 @@ int mem__event(struct replay *rp, struct rtask *t, const struct event_header *ev
 int robject__event(struct replay *rp, const struct event_header *ev);
 /** Descriptor of an object's memfd, -1 if there is none. */
 int robject__fd(struct replay *rp, uint32_t id);
-/** Ends one. */
-void robject__free(struct replay *rp, struct robject *o);
+/** Takes one out of the table; it ends with its last user. */
+void robject__drop(struct replay *rp, struct robject *o);
+/** One user less. */
+void robject__put(struct robject *o);
 /** Stubs can change it from here on by themselves. */
 int robject__share(struct replay *rp, uint32_t id);
 void robject__free_all(struct replay *rp);

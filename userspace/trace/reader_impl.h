@@ -34,8 +34,8 @@ struct reader {
 	uint32_t at, left; /* offset of the next event in buf, events that must still come */
 	struct event_check check;
 	uint64_t seen; /* events handed out, before going back too */
-	int sticky; /* error that ended the walk through the events */
-	struct {    /* last event, if it was EV_END */
+	int sticky;    /* error that ended the walk through the events */
+	struct {       /* last event, if it was EV_END */
 		uint32_t kind;
 		int32_t code;
 	} end;
