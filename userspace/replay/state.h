@@ -42,6 +42,7 @@ struct rtask {
 	struct rspace *space;
 	struct regs64 regs; /* what the program's registers are; valid unless RTASK_RUNNING */
 	bool dirty;	    /* the stub's registers have to be set before it runs */
+	bool sought;	    /* it was stopped on its way to a preemption point */
 	bool told;	    /* that it is at a breakpoint: it goes on over it */
 	bool restart; /* its last call was interrupted: it starts over unless a handler runs */
 	uint32_t restart_nr; /* ... as this call */
