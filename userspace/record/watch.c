@@ -19,6 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -36,6 +37,7 @@
 
 #define TICK_BUSY_MS 5
 #define TICK_IDLE_MS 50
+#define NICE	     (-10)
 #define REAP_NS	     500000000ull /* between two looks for ends that no record told of */
 
 /** What is waited for. */
@@ -252,6 +254,13 @@ static int last_look(struct recorder *r, struct waits *w)
 	return err;
 }
 
+/** Whoever is late finds processes gone whose files it wanted to read: many descriptors, and turns before others if allowed. */
+static void keep_up(void)
+{
+	recording__raise_file_limit();
+	setpriority(PRIO_PROCESS, 0, NICE);
+}
+
 static int enter_root(void *ctx, pid_t pid)
 {
 	struct recorder *r = ctx;
@@ -269,13 +278,13 @@ static int start_command(struct recorder *r)
 		.untraced = true,
 	};
 	pid_t pid;
-	int err = tracee__launch(&l, enter_root, r, &pid);
+	int err;
 
-	if (err)
-		return err;
 	events__take_signals();
-	recording__raise_file_limit();
-	return 0;
+	err = tracee__launch(&l, enter_root, r, &pid);
+	if (!err)
+		keep_up();
+	return err;
 }
 
 static int attach(struct recorder *r)
@@ -283,7 +292,7 @@ static int attach(struct recorder *r)
 	const pid_t pid = r->opts->attach;
 	int err;
 
-	recording__raise_file_limit();
+	keep_up();
 	err = watch_tree__attach(r, pid);
 	if (err == -ESRCH)
 		return err__set(err, "there is no process %d", pid);
