@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-# timeout 400
+# timeout 500
 """Traces of programs whose files others changed: `resnapshotted` ones replay exactly, with the output that depends on each byte;
 of others a replay says where it left the trace, and which change did it."""
 import os

@@ -8,6 +8,8 @@
 #include <fcntl.h>
 #include <linux/futex.h>
 #include <pthread.h>
+#include <setjmp.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -287,6 +289,51 @@ static void read_into(void)
 	see(map[1]);
 }
 
+static sigjmp_buf out;
+
+static void jump_out(int sig)
+{
+	siglongjmp(out, sig);
+}
+
+/** A child that shared nothing until then cuts the file by its path, while the parent looks at it without a call. */
+static void cut(int by_open)
+{
+	char name[] = "/dev/shm/sharers-XXXXXX";
+	volatile uint64_t rounds = 0;
+
+	file = mkstemp(name);
+	need(file >= 0, "file");
+	for (int i = 0; i < PAGE / 4; i++)
+		need(write(file, "full", 4) == 4, "write");
+	close(file);
+	file = open(name, O_RDONLY);
+	map = mmap(NULL, PAGE, PROT_READ, MAP_SHARED, file, 0);
+	need(map != MAP_FAILED, "mmap");
+	if (!fork()) {
+		usleep(20000);
+		need(by_open ? open(name, O_WRONLY | O_TRUNC) >= 0 : !truncate(name, 100), "cut");
+		_exit(0);
+	}
+	signal(SIGBUS, jump_out);
+	if (!sigsetjmp(out, 1))
+		while (map[50])
+			rounds++;
+	wait(NULL);
+	unlink(name);
+	see(rounds);
+}
+
+static void cut_by_path(void)
+{
+	cut(0);
+}
+
+static void cut_by_open(void)
+{
+	cut(1);
+}
+
 static uint32_t remote[2000];
 
 /** The child's memory is written by /proc/PID/mem, read back, and printed by the child. */
@@ -335,6 +382,7 @@ static const struct {
 	{ "futex-turns", futex_turns }, { "map-later", map_later },
 	{ "pass-fd", pass_fd },		{ "sysv", sysv },
 	{ "read-into", read_into },	{ "other-memory", other_memory },
+	{ "cut-by-path", cut_by_path }, { "cut-by-open", cut_by_open },
 };
 
 int main(int argc, char **argv)

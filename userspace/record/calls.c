@@ -152,6 +152,10 @@ static int look(struct recorder *r, struct task *t)
 		return err;
 	in = outputs__invocation(t, 0);
 	may_wait = c && !t->subst_set && sys__may_block(&in);
+	if (!t->subst_set && r->ntasks > 1)
+		err = stores__before_cut(r, t);
+	if (err)
+		return err;
 	t->stores = !t->subst_set && !sched__alone(t) && stores__holds(r, t);
 	may_wait = may_wait && !t->stores;
 	if (may_wait && !t->plan) /* a restarted call still has its own */

@@ -7,8 +7,9 @@
  * until then lies under what the call wrote.
  *
  * While the call is under way nobody else of the group may run: they would see its bytes land. Calls on regular files don't
- * wait for other threads, so they keep the token (stores__holds). Where that can't be had (a splice that waits for a pipe, a
- * truncate by path from a group that shared nothing until then) the trace gets a gap, and the verdict is uncertain.
+ * wait for other threads, so they keep the token (stores__holds). Where that can't be had the trace gets a gap, and the verdict
+ * is uncertain: a splice that waits for a pipe; an open with O_TRUNC by the only thread of a group that shared nothing until
+ * then, which isn't looked at before.
  */
 #include "record/stores.h"
 
@@ -72,13 +73,6 @@ static bool is_mapped(struct recorder *r, uint64_t inode)
 	return false;
 }
 
-static bool truncates_path(struct recorder *r, const struct task *t, int dirfd, uint64_t path)
-{
-	struct stat st;
-
-	return stat_path(t, dirfd, path, &st) && is_mapped(r, st.st_ino);
-}
-
 /** Does the call move bytes from a descriptor that it may have to wait for? */
 static bool waits_for_source(const struct task *t)
 {
@@ -93,28 +87,46 @@ static bool waits_for_source(const struct task *t)
 	}
 }
 
+/** Inode number of the mapped file that the call may cut by its path; 0: none. */
+static uint64_t cut_inode(struct recorder *r, const struct task *t)
+{
+	uint64_t flags = t->nr == __NR_openat2 ? 0 : O_TRUNC;
+	int dirfd = AT_FDCWD, path = 0;
+	struct stat st;
+
+	switch (t->nr) {
+	case __NR_truncate:
+	case __NR_creat:
+		break;
+	case __NR_open:
+		flags = t->args[1];
+		break;
+	case __NR_openat2:
+		tracee__read(t->tid, t->args[2], &flags, sizeof(flags));
+		dirfd = (int)t->args[0];
+		path = 1;
+		break;
+	case __NR_openat:
+		flags = t->args[2];
+		dirfd = (int)t->args[0];
+		path = 1;
+		break;
+	default:
+		return 0;
+	}
+	if (!(flags & O_TRUNC) || !stat_path(t, dirfd, t->args[path], &st))
+		return 0;
+	return is_mapped(r, st.st_ino) ? st.st_ino : 0;
+}
+
 bool stores__holds(struct recorder *r, const struct task *t)
 {
 	const struct sys_invocation in = outputs__invocation((struct task *)t, 0);
 	const int fd = sys__write_fd(&in);
-	uint64_t flags = 0;
 
-	switch (t->nr) {
-	case __NR_truncate:
-		return truncates_path(r, t, AT_FDCWD, t->args[0]);
-	case __NR_creat:
-		return truncates_path(r, t, AT_FDCWD, t->args[0]);
-	case __NR_open:
-		return (t->args[1] & O_TRUNC) && truncates_path(r, t, AT_FDCWD, t->args[0]);
-	case __NR_openat:
-		return (t->args[2] & O_TRUNC) && truncates_path(r, t, (int)t->args[0], t->args[1]);
-	case __NR_openat2:
-		tracee__read(t->tid, t->args[2], &flags, sizeof(flags));
-		return (flags & O_TRUNC) && truncates_path(r, t, (int)t->args[0], t->args[1]);
-	default:
-		return fd >= 0 && (t->holds_writer || !r->k) && is_regular(t, fd) &&
-		       !waits_for_source(t);
-	}
+	if (fd < 0)
+		return cut_inode(r, t) != 0;
+	return (t->holds_writer || !r->k) && is_regular(t, fd) && !waits_for_source(t);
 }
 
 /** Inode number of what is about to be mapped; 0: nothing that can be known. */
@@ -184,6 +196,19 @@ int stores__before_map(struct recorder *r, struct task *t)
 	for (; o && !err; o = o->older)
 		if (may_change(o, t))
 			err = join_mappers(r, t, o);
+	return err;
+}
+
+int stores__before_cut(struct recorder *r, struct task *t)
+{
+	const uint64_t inode = cut_inode(r, t);
+	struct object *o = NULL;
+	int err = 0;
+
+	if (inode)
+		HASH_FIND(hh_inode, r->by_inode, &inode, sizeof(inode), o);
+	for (; o && !err; o = o->older)
+		err = join_mappers(r, t, o);
 	return err;
 }
 

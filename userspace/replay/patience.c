@@ -44,9 +44,12 @@ static uint64_t recorded_ns(const struct replay *rp, const struct rtask *t)
 	return rp->time_ns > t->last_ns ? rp->time_ns - t->last_ns : 0;
 }
 
-static bool is_point(const struct replay *rp)
+static bool is_point(struct replay *rp)
 {
-	return rp->type == EV_REGS || rp->type == EV_SIGNAL;
+	const struct event_header *ev = window__at(rp, rp->no);
+	const struct ev_signal *s = (const void *)(ev + 1);
+
+	return ev->type == EV_REGS || (ev->type == EV_SIGNAL && s->place == SIGNAL_PREEMPT);
 }
 
 /** Stops a stub that runs, to see where it is. */

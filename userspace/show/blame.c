@@ -222,6 +222,35 @@ static size_t print_exposures(const struct show_opts *o, const struct check_repo
 	return n;
 }
 
+/** What could not be observed of objects that the process maps, or of anything. Returns how many. */
+static size_t print_gaps(const struct show_opts *o, const struct check_report *rep,
+			 const struct blame_place *at)
+{
+	const struct model_space *s = space_of(at);
+	size_t n = 0;
+
+	for (size_t i = 0; s && i < rep->ngaps; i++) {
+		const struct check_gap *g = &rep->gaps[i];
+
+		if (g->kind == GAP_HIDDEN_STORES) /* an exposure tells more */
+			continue;
+		if (g->object &&
+		    !model__each_mapper(at->model, g->object->id, 0, ~0ull, is_of_space, (void *)s))
+			continue;
+		if (n++ >= ROWS)
+			continue;
+		fprintf(o->out, "bprec: may come from what was not observed");
+		if (g->object) {
+			fprintf(o->out, " of ");
+			put(o, *g->object->path ? g->object->path : "(no name)");
+		}
+		fprintf(o->out, ": ");
+		put(o, g->reason);
+		fprintf(o->out, "\n");
+	}
+	return n;
+}
+
 /** What the page that differs is. */
 static void print_page(const struct show_opts *o, const struct blame_place *at)
 {
@@ -269,7 +298,9 @@ void show__blame(const struct show_opts *o, const struct check_report *rep,
 		print_candidate(o, rep, &v[i]);
 	if (n > ROWS)
 		fprintf(o->out, "bprec: ... or from one of %zu other changes\n", n - ROWS);
-	if (!print_exposures(o, rep, at) && !n)
+	n += print_exposures(o, rep, at);
+	n += print_gaps(o, rep, at);
+	if (!n)
 		print_none(o, rep, exact);
 	free(v);
 }
