@@ -37,6 +37,9 @@ test   perl:perl                recorded
 test   bash:bash                recorded
 test   tar:tar                  recorded
 test   zstd:zstd                recorded
+test   g++:g++                  recorded
+test   xz-utils:xz              recorded
+test   openssh-client:ssh-keygen  recorded
 test   sqlite3:sqlite3          recorded
 test   openssl:openssl          recorded
 test   curl:curl                recorded

@@ -17,6 +17,7 @@
 #include "record/exec.h"
 #include "record/order.h"
 #include "record/outside.h"
+#include "record/emit.h"
 #include "record/patch.h"
 #include "record/preempt.h"
 #include "record/sched.h"
@@ -25,15 +26,36 @@
 #include "record/tree.h"
 #include "tracee/tracee.h"
 
+/** A call into the vsyscall page (time, gettimeofday, getcpu): the kernel carries it out in place of the page's code, at a
+ *  fault. This stop is its only one, and in a replay it has none (arch/x86/entry/vsyscall/vsyscall_64.c, emulate_vsyscall). */
+static int on_vsyscall(struct recorder *r, struct task *t)
+{
+	struct aspace *a = aspace__get(r, t->space);
+	int err = 0;
+
+	if (!a)
+		return -ENOMEM;
+	if (!a->vsyscall_noted)
+		err = emit__note(r, t, NOTE_TEXT, 0,
+				 "calls into the vsyscall page, whose results are not recorded: a "
+				 "replay gets another time");
+	a->vsyscall_noted = true;
+	t->stop = STOP_OTHER;
+	sched__ready(r, t);
+	return err;
+}
+
 static int on_seccomp(struct recorder *r, struct task *t)
 {
 	unsigned long msg = 0;
 
+	if (ptrace(PTRACE_GETEVENTMSG, t->tid, 0, &msg))
+		return errno == ESRCH ? 0 : -errno;
+	if (msg == TRACEE_SECCOMP_VSYSCALL)
+		return on_vsyscall(r, t);
 	if (t->by_syscall) /* the entry was treated at the stop before the filters ran */
 		return calls__filtered(t);
 	t->stop = STOP_ENTRY;
-	if (ptrace(PTRACE_GETEVENTMSG, t->tid, 0, &msg))
-		return errno == ESRCH ? 0 : -errno;
 	if (msg == TRACEE_SECCOMP_ARCH)
 		return calls__foreign(r, t);
 	return calls__entry(r, t,

@@ -127,6 +127,7 @@ struct aspace {
 	uint64_t next_list_ns;	 /* watch: not again before this */
 	struct addr_range *gone; /* watch: mapped in the model, not in that list */
 	size_t ngone;
+	bool vsyscall_noted; /* its calls into the vsyscall page were named */
 	UT_hash_handle hh;
 };
 

@@ -22,9 +22,11 @@
 /* Highest number in the bitmap plus one: 16 words. */
 #define NR_LIMIT 512u
 /* Last place in the program where an output number may go: 16 of them. */
-#define OUTPUTS_END 40u
+#define OUTPUTS_END 43u
 #define X32_BIT	    0x40000000u
 #define NR_BIT31    0x80000000u
+/* Upper half of the vsyscall page's address; no other call comes from a negative one. */
+#define VSYSCALL_HIGH 0xffffffffu
 
 /* Jump target that is known last; filled in at the end. */
 #define TO_TEST 0u
@@ -60,12 +62,16 @@ static uint32_t make_bitmap(const struct tracee_launch *l, uint32_t bits[NR_LIMI
 	return words;
 }
 
-/* Architecture and x32; leaves nr in A. */
+/* Architecture, the vsyscall page and x32; leaves nr in A. */
 static void emit_head(struct program *p)
 {
 	emit(p, BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, arch), 0, 0);
 	emit(p, BPF_JMP | BPF_JEQ | BPF_K, AUDIT_ARCH_X86_64, 1, 0);
 	emit_return(p, TRACEE_SECCOMP_ARCH);
+	emit(p, BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, instruction_pointer) + 4, 0,
+	     0);
+	emit(p, BPF_JMP | BPF_JEQ | BPF_K, VSYSCALL_HIGH, 0, 1);
+	emit_return(p, TRACEE_SECCOMP_VSYSCALL);
 	emit(p, BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr), 0, 0);
 	emit(p, BPF_JMP | BPF_JSET | BPF_K, NR_BIT31, 0, 1);
 	emit_return(p, TRACEE_SECCOMP_LOOK);

@@ -21,7 +21,8 @@
 enum tracee_seccomp {
 	TRACEE_SECCOMP_PLAIN = 1, /* SYS_CLASS_PLAIN: registers need not be read at entry */
 	TRACEE_SECCOMP_LOOK = 2,
-	TRACEE_SECCOMP_OUTPUT = 4,		    /* plain, and sends bytes to a descriptor */
+	TRACEE_SECCOMP_VSYSCALL = 5, /* from the vsyscall page: there is no exit stop */
+	TRACEE_SECCOMP_OUTPUT = 4,   /* plain, and sends bytes to a descriptor */
 	/* anything else */ TRACEE_SECCOMP_ARCH = 3 /* not an x86-64 call (int 0x80, x32) */
 };
 
