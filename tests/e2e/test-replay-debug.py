@@ -9,7 +9,7 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 import e2e  # noqa: E402
-from e2e import Failed, Report, die_with_parent, prog, tempdir  # noqa: E402
+from e2e import Failed, Report, die_with_parent, need, prog, tempdir  # noqa: E402
 from replay import record  # noqa: E402
 
 BPREC = e2e.BPREC
@@ -56,6 +56,57 @@ def debugger():
         raise Failed(run.stdout)
 
 
+def gdb(core, *commands):
+    args = [a for c in commands for a in ("-ex", c)]
+    run = subprocess.run(["gdb", "-nx", "-q", "-batch", *args, prog("steps"), core], capture_output=True, text=True,
+                         timeout=100, preexec_fn=die_with_parent)
+    return run.stdout + run.stderr
+
+
+def event_of(trace, pattern):
+    """Number of the first event whose line in --trace matches."""
+    run = subprocess.run([BPREC, "replay", "-q", "--trace", trace], capture_output=True, text=True, timeout=100,
+                         preexec_fn=die_with_parent)
+    m = re.search(rf"^\s*(\d+) .*{pattern}", run.stderr, re.M)
+    if not m:
+        raise Failed(f"no event {pattern}: {run.stderr[-2000:]}")
+    return m.group(1)
+
+
+def core_of_threads():
+    """At a call of a second thread: gdb shows both threads, each where it is, and the variable's value then."""
+    need("gdb")
+    top = tempdir()
+    _, pids, _ = recorded(top + "/trace")
+    number = event_of(top + "/trace", r"clock_nanosleep")
+    run = subprocess.run([BPREC, "replay", "-q", "--until", number, "--core", top + "/core", top + "/trace"], capture_output=True,
+                         text=True, timeout=100, preexec_fn=die_with_parent)
+    if run.returncode:
+        raise Failed(run.stderr)
+    shown = gdb(top + "/core", "info threads", "print counter", "thread apply all bt", "info symbol $pc")
+    if len(re.findall(r"^[* ]*\d+ +(?:LWP|Thread) ", shown, re.M)) != 2 or "$1 = 0" not in shown:
+        raise Failed(f"gdb of process {pids[0]}: {shown}")
+    if "in_thread" not in shown or "main ()" not in shown:
+        raise Failed(f"stacks: {shown}")
+
+
+def core_of_child():
+    """At an event of the child: the core is the child's, with its value."""
+    need("gdb")
+    top = tempdir()
+    _, pids, _ = recorded(top + "/trace")
+    number = event_of(top + "/trace", rf"{pids[1]} .*write\(")
+    run = subprocess.run([BPREC, "replay", "-q", "--until", number, "--core", top + "/core", top + "/trace"], capture_output=True,
+                         text=True, timeout=100, preexec_fn=die_with_parent)
+    if run.returncode:
+        raise Failed(run.stderr)
+    shown = gdb(top + "/core", "info threads", "print counter", "bt")
+    if f"LWP {pids[1]}" not in shown or f"$1 = {2 * sum(range(ROUNDS))}" not in shown or "say" not in shown:
+        raise Failed(f"gdb of process {pids[1]}: {shown}")
+
+
 r = Report()
 r.case("breakpoints, steps, checkpoints", debugger)
+r.case("--core: threads in gdb", core_of_threads)
+r.case("--core: another process in gdb", core_of_child)
 r.exit()

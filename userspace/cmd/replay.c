@@ -262,6 +262,7 @@ static int write_core(const struct wish *w, struct replay *rp)
 	p.name = p.command = t->exe;
 	add_thread(all, t);
 	model__each_task(replay__model(rp), add_thread, all);
+	p.auxv = replay__auxv(rp, t->tid, &p.auxv_len); /* where a debugger looks for the program */
 	p.thread = all->v;
 	p.nthreads = all->n;
 	if (!all->n)

@@ -189,7 +189,9 @@ static int copy_stub(struct replay *to, struct rtask *t, struct rtask *c)
 		return err__set(-ENOMEM, "no memory");
 	*c->space = *t->space;
 	c->space->users = 1;
-	err = stub__clone(to, t->real, false, &c->real);
+	err = rspace__set_auxv(c->space, t->space->auxv, t->space->auxv_len);
+	if (!err)
+		err = stub__clone(to, t->real, false, &c->real);
 	t->dirty = true;
 	return err ? err : rtask__copy_xstate(t, c);
 }

@@ -412,6 +412,14 @@ int replay__xstate(struct replay *rp, uint32_t tid, void *buf, size_t *len)
 	return t ? tracee__get_xstate(t->real, buf, len) : -ESRCH;
 }
 
+const void *replay__auxv(struct replay *rp, uint32_t tid, size_t *ret_len)
+{
+	const struct rtask *t = rtask__get(rp, tid);
+
+	*ret_len = t && t->space ? t->space->auxv_len : 0;
+	return *ret_len ? t->space->auxv : NULL;
+}
+
 ssize_t replay__read(struct replay *rp, uint32_t tid, uint64_t addr, void *buf, size_t len)
 {
 	struct rtask *t = rtask__get(rp, tid);

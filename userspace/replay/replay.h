@@ -122,6 +122,9 @@ size_t replay__last_events(const struct replay *rp, uint64_t *no, uint16_t *type
 int replay__regs(struct replay *rp, uint32_t tid, struct regs64 *ret);
 /** Extended state of a recorded thread; *len in: room, out: bytes. */
 int replay__xstate(struct replay *rp, uint32_t tid, void *buf, size_t *len);
+/** Auxiliary vector of a recorded thread's process, as it was at its exec; *ret_len: bytes. NULL: there is none. Valid until the
+ *  replay goes on. */
+const void *replay__auxv(struct replay *rp, uint32_t tid, size_t *ret_len);
 /** Memory as a recorded thread sees it. Bytes read up to the first unreadable page, or -errno. */
 ssize_t replay__read(struct replay *rp, uint32_t tid, uint64_t addr, void *buf, size_t len);
 /** Changes the registers of a thread that runs user code next. What comes of it, replay compares with the trace. 0, -ESRCH,

@@ -29,9 +29,11 @@ enum rtask_state {
 
 /** An address space: threads that share memory. */
 struct rspace {
-	uint32_t id;	/* of the model */
-	uint32_t users; /* threads in it */
-	bool kept;	/* a part of it is kept from children (madvise) */
+	uint32_t id;	   /* of the model */
+	uint32_t users;	   /* threads in it */
+	bool kept;	   /* a part of it is kept from children (madvise) */
+	void *auxv;	   /* auxiliary vector of its exec; malloced, NULL: none */
+	uint32_t auxv_len; /* bytes */
 };
 
 /** A recorded thread and the stub that stands for it. */
@@ -185,6 +187,8 @@ int robject__share(struct replay *rp, uint32_t id);
 void robject__free_all(struct replay *rp);
 
 /* task.c */
+/** Gives an address space an auxiliary vector. 0 or -ENOMEM with err__set. */
+int rspace__set_auxv(struct rspace *s, const void *auxv, uint32_t len);
 /** Gives a thread the extended state of another. */
 int rtask__copy_xstate(struct rtask *from, struct rtask *to);
 struct rtask *rtask__get(struct replay *rp, uint32_t tid);

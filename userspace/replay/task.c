@@ -25,8 +25,10 @@ struct rtask *rtask__get(struct replay *rp, uint32_t tid)
 
 static void leave_space(struct rtask *t)
 {
-	if (t->space && !--t->space->users)
+	if (t->space && !--t->space->users) {
+		free(t->space->auxv);
 		free(t->space);
+	}
 	t->space = NULL;
 }
 
@@ -58,6 +60,18 @@ static struct rspace *new_space(uint32_t id)
 		s->users = 1;
 	}
 	return s;
+}
+
+int rspace__set_auxv(struct rspace *s, const void *auxv, uint32_t len)
+{
+	s->auxv_len = 0;
+	s->auxv = len ? malloc(len) : NULL;
+	if (len && !s->auxv)
+		return err__set(-ENOMEM, "no memory");
+	if (len)
+		memcpy(s->auxv, auxv, len);
+	s->auxv_len = len;
+	return 0;
 }
 
 static struct rtask *add(struct replay *rp, uint32_t tid, uint32_t pid)
@@ -115,8 +129,10 @@ static int fork_from(struct replay *rp, struct rtask *p, struct rtask *c,
 		c->space->users++;
 	} else {
 		c->space = new_space(ev->space);
-		if (c->space)
-			c->space->kept = p->space->kept;
+		if (!c->space)
+			return err__set(-ENOMEM, "no memory");
+		c->space->kept = p->space->kept;
+		return rspace__set_auxv(c->space, p->space->auxv, p->space->auxv_len);
 	}
 	return c->space ? 0 : err__set(-ENOMEM, "no memory");
 }
@@ -195,7 +211,9 @@ int rtask__exec(struct replay *rp, const struct event_header *ev)
 	t->space = new_space(b->space);
 	if (!t->space)
 		return err__set(-ENOMEM, "no memory");
-	err = stub__new(rp, &t->real);
+	err = rspace__set_auxv(t->space, b + 1, b->auxv_len);
+	if (!err)
+		err = stub__new(rp, &t->real);
 	if (err)
 		return err;
 	t->regs = b->regs;
