@@ -162,13 +162,13 @@ static inline void build_new(struct build *b)
 }
 
 /** Begins the usual trace: a process that maps object 1, whose pages are saved, and an outsider, 99. */
-static inline void build_begin(struct build *b)
+static inline void build_begin_as(struct build *b, enum observed how)
 {
 	char page[4096] = "contents";
 	uint64_t id;
 
 	build_new(b);
-	put_start(b, 1);
+	put_start(b, how);
 	put_hook(b, HOOK_ATTACHED, "mmap-store");
 	put_process(b, 10, 10, PROC_ROOT, 0, 1);
 	put_object(b, 1, 0, "/dev/shm/x");
@@ -177,6 +177,11 @@ static inline void build_begin(struct build *b)
 	b->pages_no = put_pages(b, 1, PAGES_MAPPED, 2, id);
 	put_syscall(b, 10);
 	put_writer(b, 1, 99);
+}
+
+static inline void build_begin(struct build *b)
+{
+	build_begin_as(b, OBSERVED_YES);
 }
 
 static inline void build_remove(struct build *b)

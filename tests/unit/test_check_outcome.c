@@ -207,6 +207,50 @@ static void in_flight_settled(void **state)
 	}
 }
 
+/** Nobody is stopped in a watch: at best nothing ever differed, and that has to be known. */
+static void watched(void **state)
+{
+	static const struct {
+		const char *name;
+		struct outcome_case change;
+		bool older; /* the change may have begun before the contents were read first */
+		int expected;
+	} rows[] = {
+		{ "same", { .same = true, .running = true }, false, OUTCOME_SAME_BYTES },
+		{ "same, idle", { .same = true }, false, OUTCOME_SAME_BYTES },
+		{ "same, old", { .same = true, .running = true }, true, OUTCOME_POSSIBLE },
+		{ "same, crowded",
+		  { .same = true, .flags = CHANGE_CROWDED },
+		  false,
+		  OUTCOME_POSSIBLE },
+		{ "same, shrunk",
+		  { .same = true, .flags = CHANGE_SHRUNK },
+		  false,
+		  OUTCOME_POSSIBLE },
+		{ "same, no end", { .same = true, .end_unknown = true }, false, OUTCOME_POSSIBLE },
+		{ "other bytes", { .running = true }, false, OUTCOME_POSSIBLE },
+		{ "other bytes, idle", { 0 }, false, OUTCOME_POSSIBLE },
+		{ "not saved", { .unsaved = true }, false, OUTCOME_LOST },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		struct build b;
+		struct check_report *rep;
+
+		build_begin_as(&b, OBSERVED_ONLY);
+		uint64_t begin = rows[i].older ? now_ns() : now_ns() + 100 * MS;
+		put_change(&b, &rows[i].change, begin);
+		assert_int_equal(build_check(&b, &rep), 0);
+		if (rep->nchanges != 1 || (int)rep->changes[0].outcome != rows[i].expected)
+			fail_msg("%s: outcome %d, expected %d", rows[i].name,
+				 rep->nchanges ? (int)rep->changes[0].outcome : -1,
+				 rows[i].expected);
+		assert_true(rep->watched);
+		check_report__free(rep);
+	}
+}
+
 /** Memory of a tracee, not an object: every thread that shares it counts. */
 static void remote(void **state)
 {
@@ -273,9 +317,8 @@ static void first_divergent(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(all_cases),
-		cmocka_unit_test(in_flight_settled),
-		cmocka_unit_test(remote),
+		cmocka_unit_test(all_cases),	   cmocka_unit_test(in_flight_settled),
+		cmocka_unit_test(watched),	   cmocka_unit_test(remote),
 		cmocka_unit_test(first_divergent),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
