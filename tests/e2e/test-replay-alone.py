@@ -37,7 +37,7 @@ print(os.read(r, 999), os.getpid(), flush=True)
 COUNTER = "import signal, sys\nsignal.signal(signal.SIGUSR1, lambda *_: print('hit', flush=True))\nprint(1, flush=True)\nwhile 1: signal.pause()"
 # The calls that bprec itself makes for a replay. Those with an entry are looked at more closely.
 MAY = set("""access arch_prctl brk clock_getres clock_gettime clone clone3 close close_range dup execve exit_group fadvise64 fallocate
-fcntl flock fstat ftruncate futex getcwd getdents64 geteuid getpid getrandom getrlimit gettid getuid ioctl kill lseek madvise
+fcntl flock fstat ftruncate futex getcwd getdents64 geteuid getpid getrandom getrlimit getrusage gettid getuid ioctl kill lseek madvise
 membarrier memfd_create mmap mprotect mremap munmap newfstatat openat poll prctl pread64 prlimit64 process_vm_readv
 process_vm_writev ptrace pwrite64 pwritev read readlink rseq rt_sigaction rt_sigprocmask rt_sigreturn sched_getaffinity
 sched_setaffinity sched_yield set_robust_list set_tid_address sigaltstack statfs statx sysinfo tgkill timer_create

@@ -154,17 +154,21 @@ void events__stop(struct recorder *r)
 	r->kicker = NULL;
 }
 
-/** Passes a signal on: to the command, or to all that it has left behind, which may be out of the terminal's reach. */
-static void pass_on(struct recorder *r, int sig, enum forward_from from)
+/**
+ * Passes a signal on: to the command, or to all that it has left behind, which may be out of the terminal's reach.
+ * Returns false if the command is gone and its end not yet told: then it is to be asked again.
+ */
+static bool pass_on(struct recorder *r, int sig, enum forward_from from)
 {
 	if (!r->end_kind) {
 		if (r->root > 0 && from == FORWARD_PROCESS)
-			kill(r->root, sig);
-		return;
+			return !kill(r->root, sig) || errno != ESRCH;
+		return true;
 	}
 	for (struct task *t = r->tasks; t; t = t->hh.next)
 		if (t->tid == t->pid)
 			kill(t->pid, sig);
+	return true;
 }
 
 void events__forward_signals(struct recorder *r)
@@ -176,8 +180,10 @@ void events__forward_signals(struct recorder *r)
 		const enum forward_from from = forward[sig];
 
 		forward[sig] = FORWARD_NONE;
-		if (from)
-			pass_on(r, sig, from);
+		if (from && !pass_on(r, sig, from)) {
+			forward[sig] = from;
+			forward_any = 1;
+		}
 	}
 }
 
