@@ -230,7 +230,7 @@ int BPF_PROG(compat_exit, struct pt_regs *regs, long ret)
 	    nr == NR_OPEN_BY_HANDLE_AT)
 		return open_over(ret);
 	if (nr == NR_SHMAT && (ret >= 0 || ret <= -4096))
-		return remapped((__u32)ret, true, KHOOK_compat_exit);
+		return attached((__u32)ret, KHOOK_compat_exit);
 	if (tell_tree && is_insider() &&
 	    (nr == NR_MUNMAP || nr == NR_MREMAP || nr == NR_SHMDT || nr == NR_MMAP2 ||
 	     nr == NR_OLD_MMAP))

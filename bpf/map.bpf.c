@@ -75,16 +75,10 @@ __noinline int watch_noted(struct note *n)
 	return emit(n);
 }
 
-/* An insider maps an object. */
-static __always_inline int watch(__u64 object, __u64 offset, __u64 length, __u64 addr, __u32 hook)
+/* An insider maps an object. Not in line: those who call it have little stack to spare (scripts/lint-bpf-stack.py). */
+static __noinline int watch(__u64 object, __u64 offset, __u64 addr, __u32 hook)
 {
-	struct note n = {
-		.object = object,
-		.offset = offset,
-		.length = length,
-		.aux = addr,
-		.hook = hook,
-	};
+	struct note n = { .object = object, .offset = offset, .aux = addr, .hook = hook };
 
 	return watch_noted(&n);
 }
@@ -246,23 +240,37 @@ __noinline int mapping_end(struct flight *f, __s64 ret)
 	return exposed(&m, f->n.length, ret, f->n.hook);
 }
 
-/* The mapping at an address, after a call that made or changed it. */
-__noinline int remapped(__u64 addr, bool is_new, __u32 hook)
+static __always_inline void expose(const struct mapping *m, __u64 addr, __u32 hook)
+{
+	if (mapping_exposes(m) && watch_find(m->object))
+		exposed(m, 0, addr, hook);
+}
+
+__noinline int attached(__u64 addr, __u32 hook)
 {
 	struct mapping m = {};
 	int found = mapping_at(addr, &m, hook);
-	bool insider = is_insider();
 
-	if (insider && is_new && found)
-		watch(found > 0 ? m.object : 0, m.offset, 0, addr, hook);
-	if (found > 0 && mapping_exposes(&m) && watch_find(m.object))
-		exposed(&m, 0, addr, hook);
+	if (found && is_insider())
+		watch(found > 0 ? m.object : 0, m.offset, addr, hook);
+	if (found > 0)
+		expose(&m, addr, hook);
+	return 0;
+}
+
+/* The mapping at an address, after a call that moved it or made it writable. */
+static __noinline int remapped(__u64 addr, __u32 hook)
+{
+	struct mapping m = {};
+
+	if (mapping_at(addr, &m, hook) > 0)
+		expose(&m, addr, hook);
 	return 0;
 }
 
 __noinline int remap_over(__u64 addr)
 {
-	return is_holder() ? remapped(addr, false, KHOOK_exit_mremap) : 0;
+	return is_holder() ? remapped(addr, KHOOK_exit_mremap) : 0;
 }
 
 /* mprotect: only what becomes writable matters; the address is kept in `offset`. */
@@ -281,5 +289,5 @@ __noinline int protect_end(struct flight *f, __s64 ret)
 {
 	if (!f || ret)
 		return 0;
-	return remapped(f->n.offset, false, f->n.hook);
+	return remapped(f->n.offset, f->n.hook);
 }

@@ -218,7 +218,7 @@ int call_end(struct sys_exit *ctx)
 	case NR_CREAT:
 		return open_over(ctx->ret);
 	case NR_SHMAT:
-		return failed ? 0 : remapped(ctx->ret, true, KHOOK_exit_shmat);
+		return failed ? 0 : attached(ctx->ret, KHOOK_exit_shmat);
 	case NR_MREMAP:
 		return failed ? 0 : remap_over(ctx->ret);
 	default:

@@ -123,15 +123,21 @@ __noinline int open_end(struct flight *f, __s64 ret)
 	return flight_late(f, 0);
 }
 
-__noinline int open_over(__s64 ret)
+/* A function of its own: what it needs of the stack isn't there for those below flight_end. */
+static __noinline int opened(__u32 fd)
 {
 	struct target t = {};
 
-	flight_end(ret);
-	if (ret < 0 || fd_target(ret, &t) != TARGET_WATCHED)
+	if (fd_target(fd, &t) != TARGET_WATCHED)
 		return 0;
-	struct note n = { .type = KEV_OPENED, .object = t.object, .aux = ret };
+	struct note n = { .type = KEV_OPENED, .object = t.object, .aux = fd };
 	n.hook = KHOOK_exit_openat;
 	holder_add(HOLDS_FD, n.hook);
 	return emit(&n);
+}
+
+__noinline int open_over(__s64 ret)
+{
+	flight_end(ret);
+	return ret < 0 ? 0 : opened(ret);
 }

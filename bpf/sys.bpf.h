@@ -54,8 +54,8 @@ int unmap_begin(__u64 addr, __u64 length);
 int protect_begin(__u64 addr, __u64 prot, __u32 hook);
 /** A call of the open family is over: the end of an O_TRUNC, and a new writable descriptor. */
 int open_over(__s64 ret);
-/** A call made (is_new) or changed the mapping at an address. */
-int remapped(__u64 addr, bool is_new, __u32 hook);
+/** shmat or a 32-bit mmap2 made a mapping at this address. */
+int attached(__u64 addr, __u32 hook);
 /** mremap gave this address. */
 int remap_over(__u64 addr);
 

@@ -90,22 +90,24 @@ int BPF_PROG(tree_exec, struct task_struct *task)
 	return 0;
 }
 
-SEC("bprec_tp/sched_process_exit")
-int BPF_PROG(tree_exit, struct task_struct *task)
+/* The last thread of a process ends. A function of its own, as in open_over. */
+static __noinline int process_over(__u32 tgid)
 {
-	__u32 tgid = task->tgid;
-
-	/* a thread that dies inside a call: there is no sys_exit if it was killed by an oops or by exit itself */
-	flight_end(-EINTR);
-	if (BPF_CORE_READ(task, signal, live.counter) != 0)
-		return 0;
 	if (tell_tree && is_insider())
-		exit_told(task, tgid);
+		exit_told(bpf_get_current_task_btf(), tgid);
 	if (bpf_map_lookup_elem(&holders, &tgid)) {
 		holder_event(KEV_EXITED, 0, KHOOK_tree_exit);
 		bpf_map_delete_elem(&holders, &tgid);
 	}
 	return 0;
+}
+
+SEC("bprec_tp/sched_process_exit")
+int BPF_PROG(tree_exit, struct task_struct *task)
+{
+	/* a thread that dies inside a call: there is no sys_exit if it was killed by an oops or by exit itself */
+	flight_end(-EINTR);
+	return BPF_CORE_READ(task, signal, live.counter) ? 0 : process_over(task->tgid);
 }
 
 SEC("bprec_tp/sched_process_free")
