@@ -72,6 +72,7 @@ clean_tree() {
 check format form
 check layers scripts/lint-layers.py
 check source scripts/lint-source.py
+check bpf-stack scripts/lint-bpf-stack.py build/bpf/bprec.bpf.o
 check commands scripts/lint-cli.py "$bprec"
 check clang clang_warnings
 check shell shell

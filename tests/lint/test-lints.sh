@@ -97,6 +97,26 @@ source_ "a file that the map lacks" 'the code map lacks userspace/util/new.c'
 rm userspace/model/b.c
 source_ "a file that only the map has" 'names userspace/model/b.c'
 
+# functions COUNT BYTES: a BPF object with a chain of so many functions, each with so much on its stack.
+functions() {
+    {
+        echo 'static long (*const keep)(void *, unsigned int, const void *) = (void *)4;'
+        echo "static __attribute__((noinline)) long f1(long x) { char b[$2]; keep(b, $2, (void *)x); return b[x & 7]; }"
+        for i in $(seq 2 "$1"); do
+            echo "static __attribute__((noinline)) long f$i(long x) { char b[$2]; keep(b, $2, (void *)x); return b[1] + f$((i - 1))(x + 1); }"
+        done
+        echo "__attribute__((section(\"tp\"))) long top(void *c) { return f$1((long)c); }"
+    } >stack.c
+    clang -target bpf -O2 -c -o stack.o stack.c
+}
+stack() { finds "$1" "$2" scripts/lint-bpf-stack.py stack.o; fresh; }
+functions 7 64
+scripts/lint-bpf-stack.py stack.o || { echo "not ok a chain that fits"; failed=1; }
+functions 7 96
+stack "BPF functions with too much stack" '704 bytes of stack in 8 functions.*: top 0 > f7 96 >'
+functions 8 8
+stack "too many BPF functions" '288 bytes of stack in 9 functions'
+
 # The program's commands stay, so the lint needs the whole of userspace/cmd.
 cli() { finds "$1" "$2" scripts/lint-cli.py "$bprec"; fresh; cp -r "$root/userspace/cmd" userspace/; }
 cp -r "$root/userspace/cmd" userspace/
