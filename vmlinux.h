@@ -125,9 +125,18 @@ struct inode {
 	__u32 i_generation;
 	atomic_t i_writecount;
 };
+struct xarray {
+	void *xa_head; /* an entry, or a node: include/linux/xarray.h */
+};
+struct xa_node {
+	unsigned char shift; /* bits of the index below this node's slots */
+	void *slots[64];
+};
 struct address_space {
 	struct inode *host;
+	struct xarray i_pages;
 	atomic_t i_mmap_writable;
+	unsigned long nrpages;
 };
 struct dentry {
 	struct dentry *d_parent;
@@ -191,7 +200,9 @@ struct vm_area_struct {
 struct folio {
 	struct address_space *mapping;
 	unsigned long index;
+	atomic_t _mapcount, _refcount;
 	unsigned long _flags_1; /* low byte: order, since 6.6 */
+	atomic_t _pincount;	/* of a large one */
 };
 /* before 6.6 */
 struct folio___order {

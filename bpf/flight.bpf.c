@@ -27,6 +27,14 @@ __noinline int flight_open(struct flight *f)
 	return emit(&f->n);
 }
 
+/* How much of a part of a call was done. */
+static __always_inline __u64 part_length(const struct flight *f, __u64 done)
+{
+	__u64 here = done > f->file ? done - f->file : 0;
+
+	return here < f->n.length ? here : f->n.length;
+}
+
 /* Sets the range that a call with result ret > 0 really changed; false: it can't be told. */
 static __always_inline bool real_range(struct flight *f, __s64 ret)
 {
@@ -44,6 +52,10 @@ static __always_inline bool real_range(struct flight *f, __s64 ret)
 			return false;
 		f->n.offset = f->size;
 		break;
+	case END_PART:
+	case END_LATE_PART:
+		f->n.length = part_length(f, ret);
+		return true;
 	default:
 		return true;
 	}
@@ -91,6 +103,15 @@ __noinline int flight_late(struct flight *f, __s64 ret)
 	return 0;
 }
 
+/* Ends one part of a call. */
+static __always_inline void over(struct flight *f, __s64 ret)
+{
+	if (f->end < END_LATE)
+		flight_finish(f, ret);
+	else if (ret > 0 && (f->end == END_LATE || part_length(f, ret)))
+		flight_late(f, ret);
+}
+
 /* The other parts of a call that changes several objects. */
 __noinline int end_slots(__u32 n, __s64 ret)
 {
@@ -103,7 +124,7 @@ __noinline int end_slots(__u32 n, __s64 ret)
 			continue;
 		struct flight f = *kept;
 		bpf_map_delete_elem(&flights, &key);
-		flight_finish(&f, ret);
+		over(&f, ret);
 	}
 	return 0;
 }
@@ -125,7 +146,7 @@ __noinline int flight_end(__s64 ret)
 		return mapping_end(&f, ret);
 	if (f.end == END_PROTECT)
 		return protect_end(&f, ret);
-	flight_finish(&f, ret);
+	over(&f, ret);
 	end_slots(f.nslots, ret);
 	return 0;
 }

@@ -15,5 +15,6 @@ const volatile __u32 uring_complete_args = 0;
 const volatile __u32 tell_tree = 0;
 
 struct kcompat compat;
+struct klate late;
 
 char LICENSE[] SEC("license") = "GPL";

@@ -127,6 +127,8 @@ __noinline int holder_add(__u32 flags, __u32 hook)
 	__u32 tgid = bpf_get_current_pid_tgid() >> 32;
 	__u32 *old = bpf_map_lookup_elem(&holders, &tgid);
 
+	if (!is_insider())
+		want_late();
 	if (old) {
 		*old |= flags;
 		return 0;

@@ -69,6 +69,10 @@ enum flight_end {
 	END_BY_SIZE,   /* truncate(path): objects whose size changed to `length` */
 	END_MAPPING,   /* mmap, munmap: no change, an exposure begins or ends */
 	END_PROTECT,   /* mprotect */
+	END_PART,      /* `file` bytes of the result come before this part of it */
+	/* the last two are announced when they are over, and only if the call did something */
+	END_LATE,      /* the range is as it is */
+	END_LATE_PART, /* as END_PART */
 };
 
 /** A call under way. */
@@ -169,6 +173,8 @@ extern const volatile __u32 uring_complete_args;
 extern const volatile __u32 tell_tree;
 /** What is known of 32-bit processes. */
 extern struct kcompat compat;
+/** Which hooks are attached later. */
+extern struct klate late;
 /* A 32-bit process is told by where its addresses end: the number of the thread flag TIF_ADDR32 has moved (29 in 6.12, another
  * in 6.18). Kernel threads have no mm, which reads as 0. */
 static __always_inline bool is_compat_mm(struct mm_struct *mm)
@@ -303,6 +309,12 @@ int mapping_end(struct flight *f, __s64 ret);
 int protect_end(struct flight *f, __s64 ret);
 /** Notes that the current process holds (HOLDS_*) a watched object. */
 int holder_add(__u32 flags, __u32 hook);
+/** What HOLDS_MAP says of an outsider: userspace then attaches the hooks that matter only then (BPREC_KHOOKS_LATE). */
+static __always_inline void want_late(void)
+{
+	if (!late.wanted)
+		late.wanted = 1;
+}
 /** A mapping of the current process. */
 struct mapping {
 	__u64 object;	  /* address of the address_space, 0: not of a file */

@@ -124,7 +124,7 @@ __noinline int open_end(struct flight *f, __s64 ret)
 }
 
 /* A function of its own: what it needs of the stack isn't there for those below flight_end. */
-static __noinline int opened(__u32 fd)
+__noinline int opened(__u32 fd)
 {
 	struct target t = {};
 

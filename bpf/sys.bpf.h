@@ -54,6 +54,8 @@ int unmap_begin(__u64 addr, __u64 length);
 int protect_begin(__u64 addr, __u64 prot, __u32 hook);
 /** A call of the open family is over: the end of an O_TRUNC, and a new writable descriptor. */
 int open_over(__s64 ret);
+/** The current process has a new descriptor: tells of it if it can write a watched object. */
+int opened(__u32 fd);
 /** shmat or a 32-bit mmap2 made a mapping at this address. */
 int attached(__u64 addr, __u32 hook);
 /** mremap gave this address. */

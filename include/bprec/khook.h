@@ -81,6 +81,33 @@
 	X(compat_enter, compat_enter, "tp_btf/sys_enter", "unknown") \
 	X(compat_exit, compat_exit, "tp_btf/sys_exit", "unknown")
 
+/* Needed only while an outsider holds a watched object, and on calls that are frequent everywhere: attached when there is one.
+ * Calls by which the kernel stores into an outsider's mapping, and those that bring descriptors. */
+#define BPREC_KHOOKS_LATE(X)                                                                \
+	X(enter_read, late_begin, BPREC_KHOOK_SYS "enter_read", "read-into-mapping")        \
+	X(exit_read, late_end, BPREC_KHOOK_SYS "exit_read", "read-into-mapping")            \
+	X(enter_pread64, late_begin, BPREC_KHOOK_SYS "enter_pread64", "read-into-mapping")  \
+	X(exit_pread64, late_end, BPREC_KHOOK_SYS "exit_pread64", "read-into-mapping")      \
+	X(enter_readv, late_begin, BPREC_KHOOK_SYS "enter_readv", "read-into-mapping")      \
+	X(exit_readv, late_end, BPREC_KHOOK_SYS "exit_readv", "read-into-mapping")          \
+	X(enter_preadv, late_begin, BPREC_KHOOK_SYS "enter_preadv", "read-into-mapping")    \
+	X(exit_preadv, late_end, BPREC_KHOOK_SYS "exit_preadv", "read-into-mapping")        \
+	X(enter_preadv2, late_begin, BPREC_KHOOK_SYS "enter_preadv2", "read-into-mapping")  \
+	X(exit_preadv2, late_end, BPREC_KHOOK_SYS "exit_preadv2", "read-into-mapping")      \
+	X(enter_recvfrom, late_begin, BPREC_KHOOK_SYS "enter_recvfrom", "read-into-mapping") \
+	X(exit_recvfrom, late_end, BPREC_KHOOK_SYS "exit_recvfrom", "read-into-mapping")    \
+	X(enter_recvmsg, late_begin, BPREC_KHOOK_SYS "enter_recvmsg", "read-into-mapping")  \
+	X(exit_recvmsg, late_end, BPREC_KHOOK_SYS "exit_recvmsg", "read-into-mapping")      \
+	X(enter_recvmmsg, late_begin, BPREC_KHOOK_SYS "enter_recvmmsg", "read-into-mapping") \
+	X(exit_recvmmsg, late_end, BPREC_KHOOK_SYS "exit_recvmmsg", "read-into-mapping")    \
+	X(enter_process_vm_readv, late_begin, BPREC_KHOOK_SYS "enter_process_vm_readv",     \
+	  "read-into-mapping")                                                              \
+	X(exit_process_vm_readv, late_end, BPREC_KHOOK_SYS "exit_process_vm_readv",         \
+	  "read-into-mapping")                                                              \
+	X(enter_vmsplice, late_begin, BPREC_KHOOK_SYS "enter_vmsplice", "vmsplice")         \
+	X(exit_vmsplice, late_end, BPREC_KHOOK_SYS "exit_vmsplice", "vmsplice")             \
+	X(exit_pidfd_getfd, late_end, BPREC_KHOOK_SYS "exit_pidfd_getfd", "")
+
 #define BPREC_KHOOKS_MAPPING(X)                                                        \
 	X(enter_mmap, call_begin, BPREC_KHOOK_SYS "enter_mmap", "mmap-store")          \
 	X(exit_mmap, call_end, BPREC_KHOOK_SYS "exit_mmap", "mmap-store")              \
@@ -111,6 +138,7 @@
 	BPREC_KHOOKS_OTHER(X)   \
 	BPREC_KHOOKS_MAPPING(X) \
 	BPREC_KHOOKS_COMPAT(X)  \
+	BPREC_KHOOKS_LATE(X)    \
 	BPREC_KHOOKS_ITER(X)
 
 #define BPREC_ENUM_KHOOK(id, prog, place, serves) KHOOK_##id,
@@ -131,6 +159,13 @@ struct kcompat {
 	__u32 active; /* set by userspace: the hooks for them are attached */
 };
 _Static_assert(sizeof(struct kcompat) == 8, "kcompat");
+
+/** Hooks that are attached only once an outsider is known to hold a watched object; shared memory. */
+struct klate {
+	__u32 wanted; /* set by the kernel: there has been one */
+	__u32 active; /* set by userspace: they are attached */
+};
+_Static_assert(sizeof(struct klate) == 8, "klate");
 
 /** What object_counters (kern__counters) is given and gives back. */
 struct kcounters {

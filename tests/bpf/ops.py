@@ -8,6 +8,7 @@ import ctypes
 import fcntl
 import mmap
 import os
+import socket
 import struct
 import sys
 
@@ -258,6 +259,105 @@ def op_read_into_mapping(path):
     view = memoryview(m)[AT:AT + 4]
     os.readv(os.open("/dev/zero", os.O_RDONLY), [view])
     return "mmap-store", AT & ~4095, 4096
+
+
+def mapped_at(path):
+    """A shared mapping of the file as something that can be stored into, and its address."""
+    view = (ctypes.c_char * 65536).from_buffer(mmap.mmap(opened(path), 65536))
+    return view, ctypes.addressof(view)
+
+
+def iovec(*pairs):
+    """struct iovec for addresses and lengths."""
+    return ctypes.create_string_buffer(b"".join(struct.pack("QQ", a, n) for a, n in pairs), 16 * len(pairs))
+
+
+def full_pipe():
+    r, w = os.pipe()
+    os.write(w, DATA)
+    return r
+
+
+def op_into_read(path):
+    """A file, read into the mapping."""
+    _, at = mapped_at(path)
+    return "read-into-mapping", AT, syscall(17, source(path), at + AT, 4, 0)
+
+
+def op_into_read_short(path):
+    """More asked for than there is."""
+    _, at = mapped_at(path)
+    return "read-into-mapping", AT, syscall(17, source(path), at + AT, 9000, 8000)
+
+
+def op_into_direct(path):
+    """O_DIRECT: the device stores."""
+    name = path + ".direct"
+    with open(name, "wb") as f:
+        f.write(b"d" * 8192)
+    _, at = mapped_at(path)
+    fd = os.open(name, os.O_RDONLY | os.O_DIRECT)
+    os.unlink(name)
+    return "read-into-mapping", 4096, syscall(17, fd, at + 4096, 4096, 0)
+
+
+def op_into_readv(path):
+    """Two buffers, of which the first is in private memory: eight bytes of the second."""
+    _, at = mapped_at(path)
+    private = ctypes.create_string_buffer(8)
+    syscall(295, source(path), iovec((ctypes.addressof(private), 8), (at + AT, 8)), 2, 0, 0)
+    return "read-into-mapping", AT, 8
+
+
+def op_into_pipe(path):
+    """From a pipe, which may have had nothing for long."""
+    _, at = mapped_at(path)
+    return "read-into-mapping", AT, syscall(0, full_pipe(), at + AT, 100)
+
+
+def op_into_recv(path):
+    _, at = mapped_at(path)
+    a, b = socket.socketpair()
+    a.send(DATA)
+    return "read-into-mapping", AT, syscall(45, b.fileno(), at + AT, 100, 0, 0, 0)
+
+
+def op_into_recvmsg(path):
+    _, at = mapped_at(path)
+    a, b = socket.socketpair()
+    a.send(DATA)
+    iov = iovec((at + AT, 100))
+    msg = ctypes.create_string_buffer(struct.pack("QIIQQQQII", 0, 0, 0, ctypes.addressof(iov), 1, 0, 0, 0, 0), 56)
+    return "read-into-mapping", AT, syscall(47, b.fileno(), msg, 0)
+
+
+def op_into_vm_readv(path):
+    """process_vm_readv of a child's memory, which has what we have."""
+    view, at = mapped_at(path)
+    data = ctypes.create_string_buffer(DATA)
+    pid = os.fork()
+    if not pid:
+        os.read(os.pipe()[0], 1)
+    done = syscall(310, pid, iovec((at + AT, 4)), 1, iovec((ctypes.addressof(data), 4)), 1, 0)
+    os.kill(pid, 9)
+    os.waitpid(pid, 0)
+    assert view[AT] == DATA[:1]
+    return "read-into-mapping", AT, done
+
+
+def op_into_vmsplice(path):
+    _, at = mapped_at(path)
+    return "vmsplice", AT, syscall(278, full_pipe(), iovec((at + AT, 100)), 1, 0)
+
+
+def op_fallocate_insert(path):
+    syscall(285, opened(path), 0x20, 4096, 4096)
+    return "fallocate", 4096, -1
+
+
+def op_fallocate_zero(path):
+    syscall(285, opened(path), 0x10, 4096, 5000)
+    return "fallocate", 4096, 5000
 
 
 def op_process_vm_writev(pid, address):

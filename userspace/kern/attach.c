@@ -4,26 +4,38 @@
 #include <errno.h>
 #include <linux/perf_event.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "kern/state.h"
 
-/* The program runs on every processor, though the perf event is bound to one: it hangs on the tracepoint. */
-static struct bpf_link *attach_tracepoint(struct kern *k, int i)
+/* Opens the event of a classic tracepoint: k->perf_fds[i]. Descriptor, or -1 with errno. */
+static int open_tracepoint(struct kern *k, int i, bool later)
 {
-	struct perf_event_attr attr = { .type = PERF_TYPE_TRACEPOINT, .size = sizeof(attr) };
+	struct perf_event_attr attr = {
+		.type = PERF_TYPE_TRACEPOINT,
+		.size = sizeof(attr),
+		.disabled = later,
+	};
 	int id = tracefs_id(k->tracefs, k->hooks[i].name + strlen("tracepoint/"));
-	struct bpf_link *link;
-	int err;
 
 	if (id < 0) {
 		errno = -id;
-		return NULL;
+		return -1;
 	}
 	attr.config = id;
 	k->perf_fds[i] = syscall(SYS_perf_event_open, &attr, -1, 0, -1, PERF_FLAG_FD_CLOEXEC);
-	if (k->perf_fds[i] < 0)
+	return k->perf_fds[i];
+}
+
+/* The program runs on every processor, though the perf event is bound to one: it hangs on the tracepoint. */
+static struct bpf_link *attach_tracepoint(struct kern *k, int i)
+{
+	struct bpf_link *link;
+	int err;
+
+	if (open_tracepoint(k, i, false) < 0)
 		return NULL;
 	link = bpf_program__attach_perf_event(k->progs[i], k->perf_fds[i]);
 	if (link)
@@ -63,11 +75,48 @@ static bool is_compat(int i)
 	return i == KHOOK_compat_enter || i == KHOOK_compat_exit;
 }
 
+static bool is_late(int i)
+{
+	return i >= KHOOK_enter_read && i <= KHOOK_exit_pidfd_getfd;
+}
+
+/* Prepares what kern_attach_late will do without privileges. */
+static void prepare(struct kern *k, int i)
+{
+	struct kern_hook *h = &k->hooks[i];
+
+	if (h->state != HOOK_ATTACHED || open_tracepoint(k, i, true) >= 0)
+		return;
+	h->state = HOOK_FAILED;
+	h->error = errno;
+}
+
 void kern_attach(struct kern *k)
 {
 	for (int i = 0; i < KHOOK_MAX; i++)
-		if (!is_compat(i))
+		if (is_late(i))
+			prepare(k, i);
+		else if (!is_compat(i))
 			attach(k, i);
+}
+
+/* The events are open since the beginning, with its privileges, and disabled: a program that is set runs all the same
+ * (trace_call_bpf comes first in perf_syscall_enter, kernel/trace/trace_syscalls.c). */
+void kern_attach_late(struct kern *k)
+{
+	struct klate *late = kern_late(k);
+
+	if (!__atomic_load_n(&late->wanted, __ATOMIC_RELAXED) || late->active)
+		return;
+	for (int i = 0; i < KHOOK_MAX; i++) {
+		if (!is_late(i) || k->hooks[i].state != HOOK_ATTACHED)
+			continue;
+		if (ioctl(k->perf_fds[i], PERF_EVENT_IOC_SET_BPF, bpf_program__fd(k->progs[i]))) {
+			k->hooks[i].state = HOOK_FAILED;
+			k->hooks[i].error = errno;
+		}
+	}
+	late->active = 1;
 }
 
 void kern_attach_compat(struct kern *k)

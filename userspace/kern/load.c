@@ -342,6 +342,11 @@ struct kcompat *kern_compat(struct kern *k)
 	return &k->skel->bss->compat;
 }
 
+struct klate *kern_late(struct kern *k)
+{
+	return &k->skel->bss->late;
+}
+
 int kern_map_losses(const struct kern *k)
 {
 	return bpf_map__fd(k->skel->maps.losses);

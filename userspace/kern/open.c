@@ -104,6 +104,8 @@ void kern__close(struct kern *k)
 			bpf_link__disconnect(k->links[i]);
 			close(bpf_link__fd(k->links[i]));
 			bpf_link__destroy(k->links[i]);
+		} else if (k->perf_fds[i] >= 0) {
+			close(k->perf_fds[i]);
 		}
 	}
 	ring_close(&k->ring);

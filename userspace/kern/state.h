@@ -41,6 +41,8 @@ int kern_load(struct kern *k, const struct kern_opts *opts);
 void kern_attach(struct kern *k);
 /** Attaches the hooks for 32-bit processes if there has been one; cheap if not (attach.c). */
 void kern_attach_compat(struct kern *k);
+/** Attaches the hooks that matter once an outsider holds a watched object, if one does; cheap if not (attach.c). */
+void kern_attach_late(struct kern *k);
 /** Descriptor of the tracefs directory, mounted nowhere if it has to be (tracefs.c). Descriptor or -errno. */
 int tracefs_open(void);
 /** Number of a classic tracepoint, e.g. "syscalls/sys_enter_write"; -ENOENT: the kernel has none. */
@@ -58,6 +60,8 @@ void ring_close(struct ring *r);
 struct kiter_args *kern_iter_args(struct kern *k);
 /** What is known of 32-bit processes, memory shared with the kernel. */
 struct kcompat *kern_compat(struct kern *k);
+/** Which hooks are attached later, memory shared with the kernel. */
+struct klate *kern_late(struct kern *k);
 /** Descriptor of the map of losses. */
 int kern_map_losses(const struct kern *k);
 /** Descriptor of the map of insiders whose mappings changed. */
