@@ -65,7 +65,7 @@ typedef struct {
 
 /* Tasks */
 struct thread_info {
-	__u32 status;	     /* TS_COMPAT is 2 */
+	__u32 status; /* TS_COMPAT is 2 */
 };
 struct cred {
 	kuid_t uid;

@@ -125,7 +125,7 @@
  *   bpf/write.bpf.c         write family, sendfile, splice, copy_file_range
  *   bpf/other.bpf.c         clone, MADV_REMOVE, aio, process_vm_writev
  *   bpf/uring.bpf.c         requests of io_uring
- *   bpf/late.bpf.c          stores by the kernel into an outsider's mapping, descriptors passed on
+ *   bpf/late.bpf.c          stores by the kernel into outsiders' mappings
  *   bpf/compat.bpf.c        calls of 32-bit programs
  *
  * Live memory into the trace

@@ -83,29 +83,29 @@
 
 /* Needed only while an outsider holds a watched object, and on calls that are frequent everywhere: attached when there is one.
  * Calls by which the kernel stores into an outsider's mapping, and those that bring descriptors. */
-#define BPREC_KHOOKS_LATE(X)                                                                \
-	X(enter_read, late_begin, BPREC_KHOOK_SYS "enter_read", "read-into-mapping")        \
-	X(exit_read, late_end, BPREC_KHOOK_SYS "exit_read", "read-into-mapping")            \
-	X(enter_pread64, late_begin, BPREC_KHOOK_SYS "enter_pread64", "read-into-mapping")  \
-	X(exit_pread64, late_end, BPREC_KHOOK_SYS "exit_pread64", "read-into-mapping")      \
-	X(enter_readv, late_begin, BPREC_KHOOK_SYS "enter_readv", "read-into-mapping")      \
-	X(exit_readv, late_end, BPREC_KHOOK_SYS "exit_readv", "read-into-mapping")          \
-	X(enter_preadv, late_begin, BPREC_KHOOK_SYS "enter_preadv", "read-into-mapping")    \
-	X(exit_preadv, late_end, BPREC_KHOOK_SYS "exit_preadv", "read-into-mapping")        \
-	X(enter_preadv2, late_begin, BPREC_KHOOK_SYS "enter_preadv2", "read-into-mapping")  \
-	X(exit_preadv2, late_end, BPREC_KHOOK_SYS "exit_preadv2", "read-into-mapping")      \
+#define BPREC_KHOOKS_LATE(X)                                                                 \
+	X(enter_read, late_begin, BPREC_KHOOK_SYS "enter_read", "read-into-mapping")         \
+	X(exit_read, late_end, BPREC_KHOOK_SYS "exit_read", "read-into-mapping")             \
+	X(enter_pread64, late_begin, BPREC_KHOOK_SYS "enter_pread64", "read-into-mapping")   \
+	X(exit_pread64, late_end, BPREC_KHOOK_SYS "exit_pread64", "read-into-mapping")       \
+	X(enter_readv, late_begin, BPREC_KHOOK_SYS "enter_readv", "read-into-mapping")       \
+	X(exit_readv, late_end, BPREC_KHOOK_SYS "exit_readv", "read-into-mapping")           \
+	X(enter_preadv, late_begin, BPREC_KHOOK_SYS "enter_preadv", "read-into-mapping")     \
+	X(exit_preadv, late_end, BPREC_KHOOK_SYS "exit_preadv", "read-into-mapping")         \
+	X(enter_preadv2, late_begin, BPREC_KHOOK_SYS "enter_preadv2", "read-into-mapping")   \
+	X(exit_preadv2, late_end, BPREC_KHOOK_SYS "exit_preadv2", "read-into-mapping")       \
 	X(enter_recvfrom, late_begin, BPREC_KHOOK_SYS "enter_recvfrom", "read-into-mapping") \
-	X(exit_recvfrom, late_end, BPREC_KHOOK_SYS "exit_recvfrom", "read-into-mapping")    \
-	X(enter_recvmsg, late_begin, BPREC_KHOOK_SYS "enter_recvmsg", "read-into-mapping")  \
-	X(exit_recvmsg, late_end, BPREC_KHOOK_SYS "exit_recvmsg", "read-into-mapping")      \
+	X(exit_recvfrom, late_end, BPREC_KHOOK_SYS "exit_recvfrom", "read-into-mapping")     \
+	X(enter_recvmsg, late_begin, BPREC_KHOOK_SYS "enter_recvmsg", "read-into-mapping")   \
+	X(exit_recvmsg, late_end, BPREC_KHOOK_SYS "exit_recvmsg", "read-into-mapping")       \
 	X(enter_recvmmsg, late_begin, BPREC_KHOOK_SYS "enter_recvmmsg", "read-into-mapping") \
-	X(exit_recvmmsg, late_end, BPREC_KHOOK_SYS "exit_recvmmsg", "read-into-mapping")    \
-	X(enter_process_vm_readv, late_begin, BPREC_KHOOK_SYS "enter_process_vm_readv",     \
-	  "read-into-mapping")                                                              \
-	X(exit_process_vm_readv, late_end, BPREC_KHOOK_SYS "exit_process_vm_readv",         \
-	  "read-into-mapping")                                                              \
-	X(enter_vmsplice, late_begin, BPREC_KHOOK_SYS "enter_vmsplice", "vmsplice")         \
-	X(exit_vmsplice, late_end, BPREC_KHOOK_SYS "exit_vmsplice", "vmsplice")             \
+	X(exit_recvmmsg, late_end, BPREC_KHOOK_SYS "exit_recvmmsg", "read-into-mapping")     \
+	X(enter_process_vm_readv, late_begin, BPREC_KHOOK_SYS "enter_process_vm_readv",      \
+	  "read-into-mapping")                                                               \
+	X(exit_process_vm_readv, late_end, BPREC_KHOOK_SYS "exit_process_vm_readv",          \
+	  "read-into-mapping")                                                               \
+	X(enter_vmsplice, late_begin, BPREC_KHOOK_SYS "enter_vmsplice", "vmsplice")          \
+	X(exit_vmsplice, late_end, BPREC_KHOOK_SYS "exit_vmsplice", "vmsplice")              \
 	X(exit_pidfd_getfd, late_end, BPREC_KHOOK_SYS "exit_pidfd_getfd", "")
 
 #define BPREC_KHOOKS_MAPPING(X)                                                        \
