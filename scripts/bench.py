@@ -2,11 +2,11 @@
 # SPDX-License-Identifier: MIT
 """scripts/bench.py [--rounds N] [--write] [PART...]: what recording costs, as ratios of one run.
 
-Parts: time (against native, strace and perf trace), replay (against its recording and native; what hashes cost),
-outside (processes that are not recorded), snapshot, trace, memory.
-Runs are interleaved (A B C A B C ...), figures are medians; of arithmetic the least
-CPU time of all processes together, which other work on the machine disturbs less. Returns 1 if a bound is broken, 2 for trouble. --write puts the
-tables into docs/BENCHMARKS.md. Environment: BPREC (default build/bprec). Needs root for the parts about observation.
+Parts: time (against native, strace and perf trace), replay (against its recording and native), hashes (what they cost),
+outside (processes that are not recorded), snapshot, trace. Runs are interleaved (A B C A B C ...). Figures are medians; of
+arithmetic and hashes the least CPU time of all processes together, which other work on the machine disturbs less. Returns 1
+if a bound is broken, 2 for trouble. --write puts the tables into docs/BENCHMARKS.md. Environment: BPREC (default
+build/bprec). Needs root for the parts about observation.
 """
 import os
 import platform
@@ -99,8 +99,8 @@ def recorders(b):
     return found
 
 
-def workloads(b):
-    """Name -> (command, directory, function that cleans up before each run)."""
+def workloads(b, compute=COMPUTE):
+    """Name -> (command, directory, function that cleans up before each run). compute: how long the arithmetic is."""
     folder = b.fresh("make")
     projects.c_project(folder, MAKE_FILES)
 
@@ -110,27 +110,27 @@ def workloads(b):
                 os.unlink(os.path.join(folder, name))
     return {"dd bs=512 (system calls)": (["dd", "if=/dev/zero", "of=/dev/null", "bs=512", f"count={DD_COUNT}"], "/", None),
             f"make -j2, {MAKE_FILES} files (forks)": (["make", "-s", "-j2"], folder, clean),
-            "arithmetic (compute)": ([e2e.prog("loops"), "compute", str(COMPUTE)], "/", None)}
+            "arithmetic (compute)": ([e2e.prog("loops"), "compute", str(compute)], "/", None)}
 
 
-def interleaved(b, name, ways, cwd, clean):
-    """Way -> its time: ways maps each to the function that gives its command. Of compute the least CPU time, else the median."""
+def interleaved(b, ways, cwd, clean, by_cpu, rounds=0):
+    """Way -> its time: ways maps each to the function that gives its command. The median, or (by_cpu) the least CPU time."""
     times = {w: [] for w in ways}
-    for _ in range(b.rounds):
+    for _ in range(rounds or b.rounds):
         for w, command in ways.items():
             if clean:
                 clean()
             argv, before = command(), cpu_time()
             seconds = run(argv, cwd=cwd)
-            times[w].append(cpu_time() - before if "compute" in name else seconds)
-    return {w: min(t) if "compute" in name else statistics.median(t) for w, t in times.items()}
+            times[w].append(cpu_time() - before if by_cpu else seconds)
+    return {w: min(t) if by_cpu else statistics.median(t) for w, t in times.items()}
 
 
 def bench_time(b):
     """Time against native, strace and perf trace."""
     rec, rows = recorders(b), []
     for name, (argv, cwd, clean) in workloads(b).items():
-        mid = interleaved(b, name, {r: lambda w=w: w(argv) for r, w in rec.items()}, cwd, clean)
+        mid = interleaved(b, {r: lambda w=w: w(argv) for r, w in rec.items()}, cwd, clean, "compute" in name)
         ratio = mid["bprec"] / mid["strace -f -o FILE"]
         word = b.bound(f"{name}: time against strace -f -o FILE", ratio, 1.02)
         if "compute" in name:
@@ -145,34 +145,48 @@ def bench_time(b):
     b.table("Start and end of a recording", ["program", "native", "bprec"], [["true", f"{plain:.3f} s", f"{start:.3f} s"]])
 
 
-def bench_replay(b):
-    """Replay against its recording and native, and what hashes cost the recording."""
-    rows, costs, trace = [], [], {c: os.path.join(b.top, "replay-" + c) for c in ("none", "sparse", "all")}
+def checksums(b):
+    """Words of --checksum -> (trace, function that gives the command)."""
+    def record(argv, folder, word):
+        shutil.rmtree(folder, ignore_errors=True)
+        return [e2e.BPREC, "record", "-q", f"--checksum={word}", "-o", folder, "--", *argv]
+    return {w: (os.path.join(b.top, "replay-" + w), lambda argv, w=w: record(argv, os.path.join(b.top, "replay-" + w), w))
+            for w in ("none", "sparse", "all")}
 
-    def record(argv, checksum):
-        shutil.rmtree(trace[checksum], ignore_errors=True)
-        return [e2e.BPREC, "record", "-q", f"--checksum={checksum}", "-o", trace[checksum], "--", *argv]
+
+def bench_replay(b):
+    """Replay against its recording and native."""
+    rows, (trace, record) = [], checksums(b)["sparse"]
 
     def replay(*options):
-        return [e2e.BPREC, "replay", "-q", *options, trace["sparse"]]
-    for name, (argv, cwd, clean) in workloads(b).items():
-        ways = {"native": lambda: argv, **{c: lambda c=c: record(argv, c) for c in trace},
-                "replay": replay, "unverified": lambda: replay("--no-verify")}
-        mid = interleaved(b, name, ways, cwd, clean)
-        word, by_record = "", mid["replay"] / mid["sparse"]
+        return [e2e.BPREC, "replay", "-q", *options, trace]
+    for name, (argv, cwd, clean) in workloads(b, COMPUTE // 2).items():
+        ways = {"native": lambda: argv, "record": lambda: record(argv), "replay": replay, "bare": lambda: replay("--no-verify")}
+        mid = interleaved(b, ways, cwd, clean, "compute" in name)
+        word, by_record = "", mid["replay"] / mid["record"]
         if "system calls" in name:
             word = b.bound(f"{name}: replay against its recording", by_record, 1.0)
         elif "compute" in name:
             word = b.bound(f"{name}: replay against native", mid["replay"] / mid["native"], 1.05)
-        rows.append([name, f"{mid['native']:.2f} s", f"{mid['sparse']:.2f} s", f"{mid['replay']:.2f} s", f"{by_record:.2f}",
-                     f"{mid['replay'] / mid['native']:.2f}", f"{mid['unverified'] / mid['replay']:.2f}", word])
-        sparse, bytes_of = mid["sparse"] / mid["none"], {c: sum(counted(t, n)[1] for n in ("events", "pages")) for c, t in trace.items()}
-        costs.append([name, f"{sparse:.2f}", f"{mid['all'] / mid['none']:.2f}", *(f"{n / 1024:.0f} KiB" for n in bytes_of.values()),
-                      b.bound(f"{name}: recording with sparse hashes against none", sparse, 1.10)])
+        rows.append([name, f"{mid['native']:.2f} s", f"{mid['record']:.2f} s", f"{mid['replay']:.2f} s", f"{by_record:.2f}",
+                     f"{mid['replay'] / mid['native']:.2f}", f"{mid['bare'] / mid['replay']:.2f}", word])
     b.table("Replay", ["program", "native", "recording", "replay", "replay / recording", "replay / native", "--no-verify / replay",
                        "bound"], rows)
-    b.table("Hashes of memory: time of the recording, as a multiple of --checksum=none, and bytes of the trace",
-            ["program", "sparse", "all", "trace, none", "trace, sparse", "trace, all", "bound"], costs)
+
+
+def bench_hashes(b):
+    """What hashes of memory cost the recording: least CPU times, because ten percent are less than the noise of a median."""
+    rows, sums = [], checksums(b)
+    for name, (argv, cwd, clean) in workloads(b, COMPUTE // 8).items():
+        ways = {w: lambda c=command: c(argv) for w, (_, command) in sums.items()}
+        least = interleaved(b, {w: ways[w] for w in ("none", "sparse")}, cwd, clean, True, max(b.rounds, 9))
+        least |= interleaved(b, {"all": ways["all"]}, cwd, clean, True, 1)
+        sparse = least["sparse"] / least["none"]
+        kept = [sum(counted(trace, n)[1] for n in ("events", "pages")) for trace, _ in sums.values()]
+        rows.append([name, f"{sparse:.2f}", f"{least['all'] / least['none']:.2f}", *(f"{n / 1024:.0f} KiB" for n in kept),
+                     b.bound(f"{name}: recording with sparse hashes against none", sparse, 1.10)])
+    b.table("Hashes of memory: CPU time of the recording, as a multiple of --checksum=none, and bytes of the trace",
+            ["program", "sparse", "all", "trace, none", "trace, sparse", "trace, all", "bound"], rows)
 
 
 class UnderWay:
@@ -280,7 +294,7 @@ def bench_trace(b):
             rows)
 
 
-PARTS = {"time": bench_time, "replay": bench_replay, "outside": bench_outside, "snapshot": bench_snapshot, "trace": bench_trace}
+PARTS = {"time": bench_time, "replay": bench_replay, "hashes": bench_hashes, "outside": bench_outside, "snapshot": bench_snapshot, "trace": bench_trace}
 
 
 def write_document(b):

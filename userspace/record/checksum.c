@@ -19,9 +19,10 @@
 
 #define PAGE	     ((uint64_t)BPREC_PAGE_SIZE)
 #define INTERVAL_NS  50000000ull /* between two looks at an address space */
-#define COST_PART    20		 /* 1/20 of the time at most */
+#define COST_PART    33		 /* 1/33 of the time at most: what it does to caches comes on top */
 #define SPARSE_PAGES 2048u
-#define END_PAGES    4096u
+#define END_PAGES    4096u /* at the end of a process, if there is time */
+#define LATE_PAGES   256u  /* ... and if there isn't */
 #define POINT_PAGES  1024u
 #define EVENT_PAGES  20000u /* in one event: 24 bytes each at worst */
 static_assert(EVENT_PAGES * 24u + 4096 < BPREC_EVENT_MAX, "an event has room for them");
@@ -205,15 +206,19 @@ static int look(struct recorder *r, struct task *t, uint64_t budget, const struc
 	return err;
 }
 
-/** Has this address space's turn come, and is there time for it? */
-static bool is_due(struct recorder *r, struct aspace *as, uint64_t now)
+static bool has_time(struct recorder *r, uint64_t now)
 {
 	if (!r->hash_start_ns)
 		r->hash_start_ns = now;
+	return r->hash_cost_ns * COST_PART <= now - r->hash_start_ns;
+}
+
+/** Has this address space's turn come, and is there time for it? */
+static bool is_due(struct recorder *r, struct aspace *as, uint64_t now)
+{
 	if (!as->hash_ns)
 		as->hash_ns = now;
-	return now - as->hash_ns >= INTERVAL_NS &&
-	       r->hash_cost_ns * COST_PART <= now - r->hash_start_ns;
+	return has_time(r, now) && now - as->hash_ns >= INTERVAL_NS;
 }
 
 int checksum__call(struct recorder *r, struct task *t)
@@ -236,7 +241,9 @@ int checksum__end(struct recorder *r, struct task *t)
 {
 	if (r->opts->checksum == CHECKSUM_NONE)
 		return 0;
-	return look(r, t, r->opts->checksum == CHECKSUM_ALL ? ~0ull : END_PAGES, &t->exit_regs, 0);
+	if (r->opts->checksum == CHECKSUM_ALL)
+		return look(r, t, ~0ull, &t->exit_regs, 0);
+	return look(r, t, has_time(r, now_ns()) ? END_PAGES : LATE_PAGES, &t->exit_regs, 0);
 }
 
 int checksum__point(struct recorder *r, struct task *t, const struct regs64 *regs)
