@@ -153,6 +153,7 @@ struct file {
 	struct inode *f_inode;
 	struct path f_path;
 	loff_t f_pos;
+	void *private_data;
 };
 struct proc_inode {
 	struct pid *pid;
@@ -170,6 +171,10 @@ struct ovl_path___oe {
 struct ovl_entry___oe {
 	unsigned int __numlower;
 	struct ovl_path___oe __lowerstack[1];
+};
+/* since 6.13; before, private_data is the real file itself */
+struct ovl_file {
+	struct file *realfile;
 };
 /* since 6.5 */
 struct ovl_inode___oe {

@@ -138,6 +138,20 @@ int iter_hold_vma(struct bpf_iter__task_vma *ctx)
 	return 0;
 }
 
+/* The open file that i_writecount counts, and a mapping made through it names: on overlayfs the real one below. */
+static __noinline __u64 counted_file(__u64 addr)
+{
+	struct file *file = (void *)addr;
+
+	if (BPF_CORE_READ(file, f_inode, i_sb, s_magic) != OVERLAYFS_MAGIC)
+		return addr;
+	void *data = BPF_CORE_READ(file, private_data);
+	if (!bpf_core_type_exists(struct ovl_file))
+		return as_number(data);
+	struct ovl_file *ovl = data;
+	return as_number(BPF_CORE_READ(ovl, realfile));
+}
+
 SEC("bprec_iter/task_file")
 int iter_hold_file(struct bpf_iter__task_file *ctx)
 {
@@ -155,7 +169,7 @@ int iter_hold_file(struct bpf_iter__task_file *ctx)
 	if (!hold_wanted(object))
 		return 0;
 	h->fd = ctx->fd;
-	h->file = as_number(file);
+	h->file = counted_file(as_number(file));
 	hold_task(h, task);
 	hold_object(h, object);
 	hold_note(h->tgid, HOLDS_FD, KHOOK_iter_hold_file);

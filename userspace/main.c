@@ -273,11 +273,15 @@
  *   probe/facts_step.c      single steps, hardware breakpoints
  *   probe/puppet.[ch]       a traced child for trials
  *   probe/priv.[ch]         what we are allowed
- *   probe/observe.[ch]      tries every channel for real
+ *   probe/observe.[ch]      every filesystem, one after the other
+ *   probe/place.[ch]        filesystems found, or made for the trial
+ *   probe/loop.[ch]         loop devices
+ *   probe/attempt.[ch]      tries every channel on one filesystem
  *   probe/ops.h             changes that channels stand for
  *   probe/ops_call.c        changes by system calls
  *   probe/ops_map.c         changes through mappings
  *   probe/ops_ring.c        changes by io_uring, aio
+ *   probe/ops_below.c       changes by the kernel itself
  *   probe/channels.[ch]     table of channels and filesystems
  *   probe/settle.[ch]       decides one cell of it
  *

@@ -49,9 +49,10 @@ struct probe_feature {
 struct probe_cell {
 	enum channel channel;
 	const char *filesystem; /* static, e.g. "tmpfs" */
-	enum probe_seen seen;	/* SEEN_NO if !possible */
+	enum probe_seen seen;	/* SEEN_NO if !possible or !known */
 	bool possible;		/* false: no change can come this way, so none is missed */
-	bool tried;		/* found by making the change on this filesystem */
+	bool tried;		/* the change was made, or refused, on this filesystem */
+	bool known; /* false: it could not be tried, or came to nothing; then possible, and SEEN_NO */
 	const char *hooks[PROBE_HOOKS_MAX]; /* hooks it rests on; owned by the report */
 	size_t nhooks;
 	char why[PROBE_WHY_MAX];

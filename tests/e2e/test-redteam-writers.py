@@ -6,6 +6,7 @@ before it was thought of. The outsider is this test itself."""
 import atexit
 import ctypes
 import fcntl
+import mmap
 import os
 import struct
 import subprocess
@@ -103,9 +104,12 @@ def fallocated(place, number):
 
 def through_loop(place):
     """A loop device's writes go by no system call of a process, and no list shows the file that it keeps open. Another
-    process has the file open, too, so that the list isn't empty. Was: clean, on tmpfs."""
-    path = fresh(place, "loop")
+    process has the file open, too, so that the list isn't empty. Was: clean, on tmpfs. And maps it: on overlayfs such a
+    mapping has a file of its own below the one that is open. Was: counted twice, so that nobody was hidden."""
+    fresh(place, "loop")
+    path = os.path.join(place.outside, "loop")
     fd = os.open(path, os.O_RDWR)
+    mapping = mmap.mmap(fd, PAGE)
     old = os.pread(fd, PAGE, PAGE)
     made = subprocess.run(["losetup", "-f", "--show", path], capture_output=True, text=True)
     if made.returncode:
@@ -118,12 +122,13 @@ def through_loop(place):
         os.pwrite(loop, data, PAGE)
         os.fsync(loop)
         os.close(loop)
-    insider, m, before = mapped(path)
+    insider, m, before = mapped(os.path.join(place.inside, "loop"))
     write(b"x" * PAGE)
     expect(sees(insider, m)[1] != before[1], "the test is wrong: nothing changed")
     write(old)
     expect(sees(insider, m) == before, "the test is wrong: the old bytes are not back")
     v = insider.finish()
+    mapping.close()
     os.close(fd)
     expect(v.verdict in ("uncertain", "divergent"), f"too good: {v.brief()}")
     expect(any(g["kind"] == "unattributed-writer" for g in v.gaps), f"no gap names a hidden writer: {v.brief()}")
@@ -197,6 +202,7 @@ def main():
             r.case(f"fallocate by ioctl, {name}, {fs}", fallocated, place, number)
         r.case(f"written through a loop device, {fs}", through_loop, place)
         r.case(f"no hidden writer where all are listed, {fs}", all_listed, place)
+    r.case("written through a loop device, overlayfs", through_loop, mounts.overlay())
     for how in ("pid", "tid", "mem"):
         r.case(f"memory written from outside, {how}", remote, how)
     r.exit()

@@ -22,9 +22,9 @@ def run(*args, program=BPREC, env=None, **more):
     return done.returncode, done.stdout, done.stderr
 
 
-def report(**more):
-    """Runs `bprec probe --json`. Returns (exit status, the JSON)."""
-    code, out, err = run("--json", **more)
+def report(*args, **more):
+    """Runs `bprec probe --json ARGS`. Returns (exit status, the JSON)."""
+    code, out, err = run("--json", *args, **more)
     if err:
         sys.exit(f"unexpected words on stderr: {err}")
     return code, json.loads(out)

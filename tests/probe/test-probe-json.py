@@ -37,8 +37,9 @@ for cell in doc["channels"]:
     c.check(cell["seen"] in ("exact", "page", "compare", "no"), f"seen of {cell}")
     c.check(all(isinstance(h, str) and h for h in cell["hooks"]), f"hooks of {cell}")
     c.check(bool(cell["why"]), f"no reason: {cell}")
-    c.check(cell["tried"] or not doc["observes"] or "not tried" in cell["why"] or
-            "not attached" in cell["why"], f"derived, and does not say so: {cell}")
+    c.check(cell["tried"] or not cell["known"] or not cell["possible"], f"known without a trial: {cell}")
+    c.check(cell["tried"] == cell["why"].startswith("tried in "), f"does not say where it was tried: {cell}")
+    c.check(cell["known"] or (cell["seen"] == "no" and cell["possible"]), f"not known, and yet: {cell}")
 table = probelib.cells(doc)
 c.check(len(table) == len(doc["channels"]), "a cell twice")
 for channel in CHANNELS:
@@ -46,7 +47,7 @@ for channel in CHANNELS:
         c.check((channel, filesystem) in table, f"no cell {channel}, {filesystem}")
 c.check({cell["channel"] for cell in doc["channels"]} == set(CHANNELS), "other channels")
 
-unseen = [x for x in doc["channels"] if x["seen"] == "no" and x["possible"] and
+unseen = [x for x in doc["channels"] if x["seen"] == "no" and x["possible"] and x["known"] and
           x["channel"] not in ("block-device", "kernel-shared", "uprobe")]
 c.check(doc["usable"] == (doc["observes"] and not unseen), f"usable {doc['usable']}, unseen {unseen}")
 complete = all(cell["seen"] in ("exact", "page") for cell in doc["channels"] if cell["possible"])

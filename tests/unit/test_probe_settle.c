@@ -55,12 +55,14 @@ static int setup(void **state)
 	for (size_t i = 0; i < 2; i++) {
 		f->obs.scratch[i].filesystem = names[i];
 		f->obs.scratch[i].held_fd = f->obs.scratch[i].held_map = true;
-		*attempt_on(f, i, CH_PWRITE) = (struct attempt){ .done = true, .seen = SEEN_EXACT };
+		*attempt_on(f, i, CH_PWRITE) =
+			(struct attempt){ .tried = true, .seen = SEEN_EXACT };
 		*attempt_on(f, i, CH_IO_URING) =
-			(struct attempt){ .done = true, .seen = SEEN_EXACT };
+			(struct attempt){ .tried = true, .seen = SEEN_EXACT };
 		*attempt_on(f, i, CH_MMAP_STORE) =
-			(struct attempt){ .done = true, .seen = i ? SEEN_PAGE : SEEN_NO };
-		*attempt_on(f, i, CH_CLONE) = (struct attempt){ .refused = EOPNOTSUPP };
+			(struct attempt){ .tried = true, .seen = i ? SEEN_PAGE : SEEN_NO };
+		*attempt_on(f, i, CH_CLONE) =
+			(struct attempt){ .tried = true, .refused = EOPNOTSUPP };
 	}
 	*state = f;
 	return 0;
@@ -113,18 +115,46 @@ static void test_tried(void **state)
 	assert_int_equal(cell(*state, CH_MMAP_STORE, "tmpfs")->seen, SEEN_COMPARE);
 }
 
-static void test_derived(void **state)
+/* What was not tried is not known, whatever is known of other filesystems, and counts as not seen. */
+static void test_untried(void **state)
 {
-	const struct probe_cell *c = cell(*state, CH_MMAP_STORE, "xfs");
+	struct fixture *f = *state;
+	const struct probe_cell *c = cell(f, CH_MMAP_STORE, "xfs");
 
-	assert_int_equal(c->seen, SEEN_PAGE);
-	assert_false(c->tried);
+	assert_int_equal(c->seen, SEEN_NO);
+	assert_false(c->tried || c->known);
+	assert_true(c->possible);
 	assert_non_null(strstr(c->why, "not tried"));
-	assert_non_null(strstr(c->why, "ext4"));
-	/* ext4 can't clone, so that only the hook speaks for xfs. */
-	c = cell(*state, CH_CLONE, "xfs");
-	assert_int_equal(c->seen, SEEN_EXACT);
-	assert_non_null(strstr(c->why, "not tried"));
+	end_report(f);
+	f->obs.nscratch = 3;
+	f->obs.scratch[2] = (struct observed_scratch){ .filesystem = "xfs", .why = "no mkfs.xfs" };
+	assert_non_null(strstr(cell(f, CH_CLONE, "xfs")->why, "no mkfs.xfs"));
+	/* A filesystem that the kernel has not can't be written to. */
+	end_report(f);
+	f->obs.scratch[2].absent = true;
+	c = cell(f, CH_CLONE, "xfs");
+	assert_true(c->known);
+	assert_false(c->possible);
+}
+
+/* A call that returned success and changed nothing proves nothing. */
+static void test_idle(void **state)
+{
+	attempt_on(*state, 1, CH_PWRITE)->idle = true;
+	assert_false(cell(*state, CH_PWRITE, "ext4")->known);
+	assert_int_equal(cell(*state, CH_PWRITE, "ext4")->seen, SEEN_NO);
+}
+
+/* A loop device is compared because the kernel counts a writer, not because of a descriptor of ours. */
+static void test_hidden_writer(void **state)
+{
+	struct fixture *f = *state;
+
+	attempt_on(f, 0, CH_KERNEL)->tried = true;
+	assert_int_equal(cell(f, CH_KERNEL, "tmpfs")->seen, SEEN_NO);
+	end_report(f);
+	attempt_on(f, 0, CH_KERNEL)->hidden = true;
+	assert_int_equal(cell(f, CH_KERNEL, "tmpfs")->seen, SEEN_COMPARE);
 }
 
 static void test_impossible(void **state)
@@ -135,7 +165,6 @@ static void test_impossible(void **state)
 	assert_true(c->tried);
 	assert_int_equal(c->seen, SEEN_NO);
 	assert_non_null(strstr(c->why, "EOPNOTSUPP"));
-	assert_false(cell(*state, CH_USERFAULTFD, "xfs")->possible);
 }
 
 /* An error of another kind says nothing about the filesystem. */
@@ -143,7 +172,8 @@ static void test_went_wrong(void **state)
 {
 	attempt_on(*state, 1, CH_CLONE)->refused = ENOSPC;
 	assert_true(cell(*state, CH_CLONE, "ext4")->possible);
-	assert_false(cell(*state, CH_CLONE, "ext4")->tried);
+	assert_false(cell(*state, CH_CLONE, "ext4")->known);
+	assert_non_null(strstr(cell(*state, CH_CLONE, "ext4")->why, "ENOSPC"));
 }
 
 static void test_missing_hook(void **state)
@@ -193,7 +223,7 @@ static void see_all(struct fixture *f)
 	for (size_t i = 0; i < 2; i++)
 		for (unsigned int ch = 0; ch < CH_MAX; ch++)
 			*attempt_on(f, i, ch) =
-				(struct attempt){ .done = true, .seen = SEEN_EXACT };
+				(struct attempt){ .tried = true, .seen = SEEN_EXACT };
 }
 
 static const struct probe_report *report_of(struct fixture *f)
@@ -232,6 +262,7 @@ static void test_other_filesystem(void **state)
 	struct fixture *f = *state;
 
 	f->obs.scratch[1].filesystem = "9p";
+	f->obs.scratch[1].used = true;
 	assert_true(cell(f, CH_PWRITE, "9p")->tried);
 	assert_false(cell(f, CH_PWRITE, "ext4")->tried);
 }
@@ -241,11 +272,10 @@ static void test_other_filesystem(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_tried),	   TEST(test_derived),
-		TEST(test_impossible),	   TEST(test_went_wrong),
-		TEST(test_missing_hook),   TEST(test_renamed_hook),
-		TEST(test_no_observation), TEST(test_not_traceable),
-		TEST(test_usable),	   TEST(test_other_filesystem),
+		TEST(test_tried),	  TEST(test_untried),	   TEST(test_idle),
+		TEST(test_hidden_writer), TEST(test_impossible),   TEST(test_went_wrong),
+		TEST(test_missing_hook),  TEST(test_renamed_hook), TEST(test_no_observation),
+		TEST(test_not_traceable), TEST(test_usable),	   TEST(test_other_filesystem),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

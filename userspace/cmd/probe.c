@@ -11,20 +11,28 @@
 
 static const struct cmd_option probe_options[] = {
 	{ "json", 0, NULL, "print JSON instead of text" },
+	{ "disable-hook", 0, "HOOK", "leave out one kernel hook (for tests)" },
 	{ NULL, 0, NULL, NULL },
 };
 
+/** What the options say. */
+struct probe_args {
+	bool json;
+	struct probe_opts opts;
+};
+
 /* Reads the options. 0, or the exit code of a usage error. */
-static int read_options(int argc, char **argv, bool *ret_json)
+static int read_options(int argc, char **argv, struct probe_args *ret)
 {
 	struct cmd_parse p = { .argc = argc, .argv = argv, .at = 1 };
 	const struct cmd_option *o;
 	int code = 0;
 
-	*ret_json = false;
 	while ((o = cmd__next(&cmd_probe, &p, &code)))
 		if (!strcmp(o->name, "json"))
-			*ret_json = true;
+			ret->json = true;
+		else
+			ret->opts.disable = p.value;
 	if (code)
 		return code;
 	if (p.at < argc)
@@ -43,20 +51,18 @@ static bool wants_colour(void)
 
 static int run(int argc, char **argv)
 {
-	/* For the tests: one hook is left out, and the answers have to change. */
-	const struct probe_opts opts = { .disable = getenv("BPREC_DISABLE_HOOK") };
+	struct probe_args a = { 0 };
 	struct probe_report *r;
-	bool json;
-	int code = read_options(argc, argv, &json);
+	int code = read_options(argc, argv, &a);
 
 	if (code)
 		return code;
-	if (probe__run(&opts, &r)) {
+	if (probe__run(&a.opts, &r)) {
 		fprintf(stderr, "bprec: %s\n", err__text());
 		return EXIT_TROUBLE;
 	}
 	code = show__probe_complete(r) ? EXIT_OK : EXIT_NEGATIVE;
-	if (!json) {
+	if (!a.json) {
 		show__probe_text(stdout, r, wants_colour());
 	} else if (show__probe_json(stdout, r)) {
 		fprintf(stderr, "bprec: probe: no memory for the JSON\n");

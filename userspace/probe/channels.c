@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* channels.c: what is known of each channel beforehand, and the table made of that and of what was tried. */
+/* channels.c: what is known of each channel beforehand, and the table made of what was tried. */
 #include "probe/channels.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,67 +10,67 @@
 #include "probe/settle.h"
 #include "util/names.h"
 
-#define ANYWHERE (FS_MEMORY | FS_DISK)
-
 static const struct channel_info channels[] = {
-	{ CH_WRITE, ANYWHERE, HOLD_FD, SEEN_EXACT, "", NULL },
-	{ CH_PWRITE, ANYWHERE, HOLD_FD, SEEN_EXACT, "", NULL },
-	{ CH_WRITEV, ANYWHERE, HOLD_FD, SEEN_EXACT, "", NULL },
-	{ CH_PWRITEV, ANYWHERE, HOLD_FD, SEEN_EXACT, "", NULL },
-	{ CH_SENDFILE, ANYWHERE, HOLD_FD, SEEN_EXACT, "", NULL },
-	{ CH_SPLICE, ANYWHERE, HOLD_FD, SEEN_EXACT, "", NULL },
-	{ CH_VMSPLICE, ANYWHERE, HOLD_MAP, SEEN_NO, "; the kernel stores as a program would",
-	  NULL },
-	{ CH_COPY_FILE_RANGE, ANYWHERE, HOLD_FD, SEEN_EXACT, "", NULL },
-	{ CH_CLONE, FS_DISK, HOLD_FD, SEEN_EXACT, "", NULL },
-	{ CH_DEDUPE, FS_DISK, HOLD_FD, SEEN_EXACT, "; dedupe leaves the bytes as they are", NULL },
-	{ CH_IO_URING, ANYWHERE, HOLD_FD, SEEN_EXACT, "", NULL },
-	{ CH_AIO, ANYWHERE, HOLD_FD, SEEN_EXACT, "", NULL },
-	{ CH_FALLOCATE, ANYWHERE, HOLD_FD, SEEN_EXACT, "", NULL },
-	{ CH_MADVISE_REMOVE, ANYWHERE, HOLD_MAP, SEEN_EXACT, "", NULL },
-	{ CH_TRUNCATE, ANYWHERE, HOLD_NONE, SEEN_EXACT, "", NULL },
-	{ CH_OPEN_TRUNC, ANYWHERE, HOLD_NONE, SEEN_EXACT, "", NULL },
-	{ CH_DIRECT_WRITE, ANYWHERE, HOLD_FD, SEEN_EXACT, "", NULL },
-	{ CH_READ_INTO_MAPPING, ANYWHERE, HOLD_MAP, SEEN_NO,
-	  "; the kernel stores as a program would", NULL },
-	{ CH_MMAP_STORE, ANYWHERE, HOLD_MAP, SEEN_NO,
-	  "; a store after a read; further ones to the page are found by comparing", NULL },
-	{ CH_KERNEL, ANYWHERE, HOLD_FD, SEEN_NO,
-	  "; loop, nfsd and the like count as writers that nobody is named for", NULL },
-	{ CH_BLOCK_DEVICE, FS_DISK, HOLD_NONE, SEEN_NO, "",
-	  "no hook shows a raw write below the filesystem; a mapped page shows it once it is read again" },
-	{ CH_KERNEL_SHARED, ANYWHERE, HOLD_NONE, SEEN_NO, "",
-	  "memory that the kernel writes by itself: such a mapping makes a trace uncertain, by name" },
-	{ CH_REMOTE_MEMORY, ANYWHERE, HOLD_NONE, SEEN_EXACT,
-	  "; a tracee's memory, whatever the file", NULL },
-	{ CH_PTRACE, ANYWHERE, HOLD_MAP, SEEN_NO,
-	  "; through an outsider's mapping: insiders have a tracer already", NULL },
-	{ CH_PROC_MEM, ANYWHERE, HOLD_NONE, SEEN_EXACT, "; a tracee's memory, whatever the file",
-	  NULL },
-	{ CH_USERFAULTFD, FS_MEMORY, HOLD_MAP, SEEN_NO, "", NULL },
-	{ CH_UPROBE, ANYWHERE, HOLD_NONE, SEEN_NO, "",
-	  "no hook shows it: the breakpoint goes into a private page of the program's text" },
+	{ CH_WRITE, HOLD_FD, false, "" },
+	{ CH_PWRITE, HOLD_FD, false, "" },
+	{ CH_WRITEV, HOLD_FD, false, "" },
+	{ CH_PWRITEV, HOLD_FD, false, "" },
+	{ CH_SENDFILE, HOLD_FD, false, "" },
+	{ CH_SPLICE, HOLD_FD, false, "" },
+	{ CH_VMSPLICE, HOLD_MAP, false, "; the kernel stores as a program would" },
+	{ CH_COPY_FILE_RANGE, HOLD_FD, false, "" },
+	{ CH_CLONE, HOLD_FD, false, "" },
+	{ CH_DEDUPE, HOLD_FD, false, "; dedupe leaves the bytes as they are" },
+	{ CH_IO_URING, HOLD_FD, false, "" },
+	{ CH_AIO, HOLD_FD, false, "" },
+	{ CH_FALLOCATE, HOLD_FD, false, "" },
+	{ CH_MADVISE_REMOVE, HOLD_MAP, false, "" },
+	{ CH_TRUNCATE, HOLD_NONE, false, "" },
+	{ CH_OPEN_TRUNC, HOLD_NONE, false, "" },
+	{ CH_DIRECT_WRITE, HOLD_FD, false, "" },
+	{ CH_READ_INTO_MAPPING, HOLD_MAP, false, "; the kernel stores as a program would" },
+	{ CH_MMAP_STORE, HOLD_MAP, false,
+	  "; a store after a read; further ones to the page are found by comparing" },
+	{ CH_KERNEL, HOLD_HIDDEN, false, "; by a loop device; nfsd and the like are alike" },
+	{ CH_BLOCK_DEVICE, HOLD_NONE, true,
+	  "; below the filesystem: who maps the page sees it once it has been read again" },
+	{ CH_KERNEL_SHARED, HOLD_NONE, true, "; whatever the file: a BPF map that is mapped" },
+	{ CH_REMOTE_MEMORY, HOLD_NONE, false, "; a tracee's memory, whatever the file" },
+	{ CH_PTRACE, HOLD_MAP, false,
+	  "; through an outsider's mapping: insiders have a tracer already" },
+	{ CH_PROC_MEM, HOLD_NONE, false, "; a tracee's memory, whatever the file" },
+	{ CH_USERFAULTFD, HOLD_MAP, false, "" },
+	{ CH_UPROBE, HOLD_NONE, true, "; a breakpoint in a private page of the program's text" },
 };
 
 #define NCHANNELS (sizeof(channels) / sizeof(*channels))
 
-static const struct column fixed_columns[] = {
-	{ "tmpfs", FS_MEMORY }, { "ext4", FS_DISK },	  { "xfs", FS_DISK },
-	{ "btrfs", FS_DISK },	{ "overlayfs", FS_DISK },
-};
+/* Columns that are always there; those of other filesystems that were tried come after them. */
+static const char *const fixed_columns[] = { "tmpfs", "ext4", "xfs", "btrfs", "overlayfs" };
 
 #define NFIXED (sizeof(fixed_columns) / sizeof(*fixed_columns))
-static_assert(NFIXED + OBSERVED_SCRATCH_MAX <= COLUMNS_MAX, "columns");
 
-/* The fixed columns, and the filesystems of the scratch directories beside them. */
-static void make_columns(struct maker *m)
+static bool is_fixed(const char *filesystem)
 {
-	memcpy(m->columns, fixed_columns, sizeof(fixed_columns));
-	m->ncolumns = NFIXED;
-	for (size_t i = 0; i < m->obs->nscratch; i++)
-		if (!column_of(m, m->obs->scratch[i].filesystem))
-			m->columns[m->ncolumns++] =
-				(struct column){ m->obs->scratch[i].filesystem, FS_DISK };
+	for (size_t i = 0; i < NFIXED; i++)
+		if (!strcmp(fixed_columns[i], filesystem))
+			return true;
+	return false;
+}
+
+/* The filesystems of the columns. Returns how many. */
+static size_t columns(const struct observed *obs, const char *ret[NFIXED + OBSERVED_SCRATCH_MAX])
+{
+	size_t n = 0;
+
+	while (n < NFIXED) {
+		ret[n] = fixed_columns[n];
+		n++;
+	}
+	for (size_t i = 0; i < obs->nscratch; i++)
+		if (!is_fixed(obs->scratch[i].filesystem) && obs->scratch[i].used)
+			ret[n++] = obs->scratch[i].filesystem;
+	return n;
 }
 
 /* Copies of the hooks' names, which outlive the trial. 0 or -ENOMEM. */
@@ -103,7 +102,7 @@ static const struct probe_cell *find_unseen(const struct probe_report *r)
 		const struct probe_cell *c = &r->cells[i];
 
 		for (size_t j = 0; j < NCHANNELS; j++)
-			if (channels[j].channel == c->channel && !channels[j].unhooked &&
+			if (channels[j].channel == c->channel && !channels[j].blind && c->known &&
 			    c->possible && c->seen == SEEN_NO)
 				return c;
 	}
@@ -133,18 +132,19 @@ static void judge_usable(const struct observed *obs, struct probe_report *r)
 
 static int make_cells(const struct observed *obs, struct probe_report *r)
 {
-	struct maker m = { .obs = obs, .names = r->hook_names };
+	const struct maker m = { .obs = obs, .names = r->hook_names };
+	const char *names[NFIXED + OBSERVED_SCRATCH_MAX];
+	const size_t n = columns(obs, names);
 
-	make_columns(&m);
-	r->cells = calloc(NCHANNELS * m.ncolumns, sizeof(*r->cells));
+	r->cells = calloc(NCHANNELS * n, sizeof(*r->cells));
 	if (!r->cells)
 		return -ENOMEM;
 	for (size_t i = 0; i < NCHANNELS; i++) {
-		for (size_t j = 0; j < m.ncolumns; j++) {
+		for (size_t j = 0; j < n; j++) {
 			struct probe_cell *c = &r->cells[r->ncells++];
 
 			c->channel = channels[i].channel;
-			c->filesystem = m.columns[j].filesystem;
+			c->filesystem = names[j];
 			settle_cell(&m, &channels[i], c);
 		}
 	}

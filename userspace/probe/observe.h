@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* observe.h: opens a real observation, makes one change for each channel, and looks which events came. */
+/* observe.h: opens a real observation, and has changes made on every filesystem that is there or can be made. */
 #ifndef BPREC_PROBE_OBSERVE_H
 #define BPREC_PROBE_OBSERVE_H
 
 #include "bprec/probe.h"
-#include "probe/ops.h"
+#include "probe/attempt.h"
 #include "probe/trial.h"
 
 /** Limits of struct observed: more hooks or filesystems than these are left out. */
 #define OBSERVED_HOOKS_MAX   160
-#define OBSERVED_SCRATCH_MAX 4
+#define OBSERVED_SCRATCH_MAX 8
 
 /** One hook, copied out of the trial (see struct kern_hook). */
 struct observed_hook {
@@ -17,23 +17,6 @@ struct observed_hook {
 	char serves[64];
 	enum hook_state state;
 	int error; /* positive errno, 0 if none */
-};
-
-/** One change that was tried. */
-struct attempt {
-	bool done;	      /* the change was made; else see refused */
-	int refused;	      /* positive errno by which it was refused; 0: not tried */
-	enum probe_seen seen; /* SEEN_EXACT, SEEN_PAGE, or SEEN_NO: no event */
-	char event[48];	      /* the best event that came, for the reason; "" if none */
-};
-
-/** One filesystem on which changes were tried. */
-struct observed_scratch {
-	const char *filesystem; /* static: the trial's process is a fork of ours */
-	char dir[64];
-	bool held_fd;  /* the list of holders named our writable descriptor */
-	bool held_map; /* the list of holders named our shared writable mapping */
-	struct attempt attempts[CH_MAX];
 };
 
 /** All that was seen. Plain data: it is shared with the trial's process. */
@@ -45,9 +28,6 @@ struct observed {
 	struct observed_scratch scratch[OBSERVED_SCRATCH_MAX];
 	size_t nscratch;
 };
-
-/** The changes to try: ops[channel], NULL where there is none. */
-extern const op_fn observe_ops[CH_MAX];
 
 /** A trial of the channels under way. */
 struct observation {
@@ -63,7 +43,7 @@ int observe__start(struct observation *o, const char *disable);
 void observe__finish(struct observation *o);
 /** Frees what was seen; an observation that was only zeroed is allowed. */
 void observe__free(struct observation *o);
-/** Name of a filesystem by its magic number; "?" for one we don't know. */
-const char *observe__fs_name(unsigned long magic);
+/** What was seen on a filesystem, NULL if nothing was looked for there. */
+const struct observed_scratch *observe__scratch(const struct observed *obs, const char *filesystem);
 
 #endif

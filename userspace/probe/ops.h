@@ -22,6 +22,12 @@ struct op {
 	pid_t insider; /* a process of the tree that maps fd */
 	char *victim;  /* address of a private page of the insider's */
 	pid_t helper;  /* a traced and stopped outsider that has `map` too */
+	char *text;    /* address at which the insider maps fd, private and executable */
+	const char *
+		device; /* block device below the filesystem, made for the trial; "" if there is none */
+	int shared_fd; /* a BPF map of one word that the insider maps; negative: there is none */
+	volatile uint64_t *shared; /* the same in this process */
+	int keep;		   /* out: held until it was looked at what was seen; -1 */
 };
 
 /** Makes one change and sets off and len. 0, or -errno: the kernel or the filesystem refused. */
@@ -81,5 +87,16 @@ int op__ptrace(struct op *o);
 int op__remote_memory(struct op *o);
 /** pwrite64(2) to /proc/INSIDER/mem; off is the address. */
 int op__proc_mem(struct op *o);
+
+/* ops_below.c: by the kernel itself. */
+
+/** A write to a loop device whose file is fd; nobody but the device has a writable descriptor of that open file. */
+int op__kernel(struct op *o);
+/** A write to the block device, to where the page is on the disk. */
+int op__block_device(struct op *o);
+/** An update of the BPF map that the insider maps. */
+int op__kernel_shared(struct op *o);
+/** A breakpoint in the insider's text, set through the file; off is the address. */
+int op__uprobe(struct op *o);
 
 #endif

@@ -151,6 +151,7 @@ int op__remote_memory(struct op *o)
 
 int op__proc_mem(struct op *o)
 {
+	static const char other[OPS_LEN] = { [0 ... OPS_LEN - 1] = 'p' };
 	char name[32];
 	int err = 0;
 	int fd;
@@ -161,7 +162,7 @@ int op__proc_mem(struct op *o)
 	fd = open(name, O_RDWR | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
-	if (pwrite(fd, bytes, OPS_LEN, (off_t)o->off) != OPS_LEN)
+	if (pwrite(fd, other, OPS_LEN, (off_t)o->off) != OPS_LEN)
 		err = -errno;
 	close(fd);
 	return err;

@@ -3,13 +3,12 @@
  * settle.c: what one cell of the table says.
  *
  * A cell is settled by the first of these that holds:
- *   1. nothing can be observed at all: "no";
- *   2. no change can come this way (the filesystem refused it, or has no such thing): not possible;
- *   3. the change was made on this filesystem: what the events told;
- *   4. it was made on another one of the same class (memory, disk): the same, and the reason says "not tried";
- *   5. it could not be tried: what its attached hooks promise, and the reason says "not tried".
- * Where 3 to 5 come to "no", but the list of holders names the outsider's descriptor or mapping, the contents of the
- * object are compared at unmap and at the end (DESIGN 12, rule 9): "compare".
+ *   1. nothing can be observed at all: not known;
+ *   2. the kernel has no such filesystem, or the filesystem no such operation: no change can come this way;
+ *   3. the change could not be made: not known, with the reason;
+ *   4. it was made: what the events told. An event that comes although a hook of the channel is missing isn't relied on.
+ * Where 4 comes to "no", but the list of holders names the outsider's descriptor or mapping, the contents of the object
+ * are compared at unmap and at the end (DESIGN 12, rule 9): "compare". What isn't known counts as not seen.
  */
 #include "probe/settle.h"
 
@@ -18,16 +17,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "probe/trial.h"
 #include "util/names.h"
-
-const struct column *column_of(const struct maker *m, const char *fs)
-{
-	for (size_t i = 0; i < m->ncolumns; i++)
-		if (!strcmp(m->columns[i].filesystem, fs))
-			return &m->columns[i];
-	return NULL;
-}
 
 /* Does a blank-separated list hold the word? */
 static bool has_word(const char *list, const char *word)
@@ -79,82 +69,48 @@ __attribute__((format(printf, 2, 3))) static void say(struct probe_cell *c, cons
 	va_end(ap);
 }
 
-static const struct observed_scratch *find_scratch(const struct maker *m, const char *fs)
+/* What makes an exposure of the change, in words; NULL: nothing that was listed. */
+static const char *exposed_by(const struct observed_scratch *s, const struct attempt *a,
+			      enum hold hold)
 {
-	for (size_t i = 0; i < m->obs->nscratch; i++)
-		if (!strcmp(m->obs->scratch[i].filesystem, fs))
-			return &m->obs->scratch[i];
+	if (hold == HOLD_FD && s->held_fd)
+		return "the outsider's descriptor is listed";
+	if (hold == HOLD_MAP && s->held_map)
+		return "the outsider's mapping is listed";
+	if (hold == HOLD_HIDDEN && a->hidden)
+		return "a writer is counted whom no list names";
 	return NULL;
 }
 
-/* A filesystem of the class on which the change was made. */
-static const struct observed_scratch *find_alike(const struct maker *m, enum channel ch,
-						 enum fs_class class)
-{
-	for (size_t i = 0; i < m->obs->nscratch; i++) {
-		const struct observed_scratch *s = &m->obs->scratch[i];
-
-		if (s->attempts[ch].done && column_of(m, s->filesystem)->class == class)
-			return s;
-	}
-	return NULL;
-}
-
-/* Is the outsider's way of holding the object listed, on this or any other filesystem that was tried? */
-static bool is_exposed(const struct maker *m, enum hold hold)
-{
-	for (size_t i = 0; i < m->obs->nscratch; i++) {
-		const struct observed_scratch *s = &m->obs->scratch[i];
-
-		if ((hold == HOLD_FD && s->held_fd) || (hold == HOLD_MAP && s->held_map))
-			return true;
-	}
-	return false;
-}
-
-/* Nothing came, or nothing can come: are contents compared? */
-static void settle_unseen(const struct maker *m, const struct channel_info *info,
+/* Nothing came that can be relied on: are contents compared? */
+static void settle_unseen(const struct observed_scratch *s, const struct channel_info *info,
 			  struct probe_cell *c)
 {
-	c->seen = SEEN_NO;
-	if (!is_exposed(m, info->hold))
-		return;
-	c->seen = SEEN_COMPARE;
-	say(c, "; the outsider's %s is listed, so contents are compared",
-	    info->hold == HOLD_FD ? "descriptor" : "mapping");
+	const char *exposed = exposed_by(s, &s->attempts[c->channel], info->hold);
+
+	c->seen = exposed ? SEEN_COMPARE : SEEN_NO;
+	if (exposed)
+		say(c, "; %s, so contents are compared", exposed);
+	else if (c->channel == CH_KERNEL_SHARED && s->named_special)
+		say(c, "; the mapping was told, and is named in the trace");
 }
 
-static void settle_tried(const struct maker *m, const struct channel_info *info,
-			 struct probe_cell *c, const struct observed_scratch *s)
+static void settle_made(const struct observed_scratch *s, const struct channel_info *info,
+			const struct observed_hook *missing, struct probe_cell *c)
 {
 	const struct attempt *a = &s->attempts[c->channel];
 
-	c->tried = !strcmp(s->filesystem, c->filesystem);
-	if (c->tried)
-		say(c, "tried in %s: ", s->dir);
-	else
-		say(c, "not tried here; in %s (%s) ", s->dir, s->filesystem);
-	if (a->seen == SEEN_NO) {
-		say(c, "no event came");
-		settle_unseen(m, info, c);
-		return;
-	}
 	c->seen = a->seen;
-	say(c, "%s (%s)", a->seen == SEEN_EXACT ? "the exact range came" : "the page came",
-	    a->event);
-}
-
-/* The change could not be made anywhere alike: what do the hooks promise? */
-static void settle_promised(const struct maker *m, const struct channel_info *info,
-			    struct probe_cell *c)
-{
-	if (c->nhooks && info->promised != SEEN_NO) {
-		c->seen = info->promised;
-		say(c, "not tried; derived from its hooks, which are attached");
-		return;
-	}
-	say(c, c->nhooks ? "not tried; its hooks show only a part" : "not tried; no hook");
-	settle_unseen(m, info, c);
+	if (a->seen == SEEN_NO)
+		say(c, "no event came");
+	else
+		say(c, "%s (%s)", a->seen == SEEN_EXACT ? "the exact range came" : "the page came",
+		    a->event);
+	if (missing) /* check calls a trace uncertain without it, whatever else may have come */
+		say(c, ", but %s is not attached (%s)", missing->name,
+		    missing->error ? trial__errno(missing->error) : "left out");
+	if (missing || a->seen == SEEN_NO)
+		settle_unseen(s, info, c);
 }
 
 /* Does the errno say that there is no such operation here, rather than that it went wrong this time? */
@@ -163,29 +119,20 @@ static bool means_impossible(int err)
 	return err == EOPNOTSUPP || err == ENOSYS || err == EINVAL || err == ENOTTY;
 }
 
-/* Can no change come this way on this filesystem? Then the cell says why. */
-static bool settle_impossible(const struct channel_info *info, struct probe_cell *c,
-			      enum fs_class class, const struct observed_scratch *here)
+static void settle_untried(const struct observed_scratch *s, struct probe_cell *c)
 {
-	const struct attempt *a = here ? &here->attempts[c->channel] : NULL;
-
-	if (a && means_impossible(a->refused)) {
-		c->tried = true;
-		say(c, "tried in %s: refused with %s", here->dir, trial__errno(a->refused));
-	} else if (!(info->classes & class)) {
-		say(c, class == FS_MEMORY ? "not tried; there is no such thing in memory"
-					  : "not tried; for files in memory only");
-	} else {
-		return false;
-	}
-	c->possible = false;
-	return true;
+	c->known = s && s->absent;
+	c->possible = !c->known;
+	if (c->known)
+		say(c, "not tried: the kernel knows no such filesystem (%s)", s->why);
+	else
+		say(c, "not tried: %s", s && *s->why ? s->why : "there is no means for it here");
 }
 
 void settle_cell(const struct maker *m, const struct channel_info *info, struct probe_cell *c)
 {
-	const enum fs_class class = column_of(m, c->filesystem)->class;
-	const struct observed_scratch *here = find_scratch(m, c->filesystem);
+	const struct observed_scratch *s = observe__scratch(m->obs, c->filesystem);
+	const struct attempt *a = s ? &s->attempts[c->channel] : NULL;
 	const struct observed_hook *missing;
 
 	c->possible = true;
@@ -194,25 +141,18 @@ void settle_cell(const struct maker *m, const struct channel_info *info, struct 
 		return;
 	}
 	missing = find_hooks(m, c);
-	if (settle_impossible(info, c, class, here))
-		return;
-	if (info->unhooked) {
-		say(c, "not tried; %s", info->unhooked);
-		return;
-	}
-	if (missing) {
-		say(c, "%s is not attached (%s)", missing->name,
-		    missing->error ? trial__errno(missing->error) : "left out");
-		settle_unseen(m, info, c);
-		return;
-	}
-	if (!here || !here->attempts[c->channel].done)
-		here = find_alike(m, c->channel, class);
-	if (here)
-		settle_tried(m, info, c, here);
+	if (!a || !a->tried)
+		return settle_untried(s, c);
+	c->tried = true;
+	c->known = !a->idle && (!a->refused || means_impossible(a->refused));
+	c->possible = !a->refused || !c->known;
+	say(c, "tried in %s: ", a->where);
+	if (a->refused)
+		say(c, "refused with %s", trial__errno(a->refused));
+	else if (a->idle)
+		say(c, "nothing was refused, but nothing changed");
 	else
-		settle_promised(m, info, c);
-	say(c, "%s", info->note);
-	if (!c->tried && !strcmp(c->filesystem, "overlayfs"))
-		say(c, " (upper layer on a disk)");
+		settle_made(s, info, missing, c);
+	if (c->known)
+		say(c, "%s", info->note);
 }

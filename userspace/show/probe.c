@@ -3,7 +3,7 @@
  * probe.c: text and JSON of what probe__run found.
  *
  * The text begins with one line for each tier (recording, changes by calls, stores to mappings on each filesystem,
- * changes of a tracee's memory, what is not seen); then come the features, the table of channels and filesystems, and
+ * changes of a tracee's memory, filesystems of which nothing is known, what is not seen); then come the features, the table of channels and filesystems, and
  * the reasons of all cells that are worse than exact, equal ones once.
  */
 #include "show/probe.h"
@@ -106,7 +106,7 @@ static enum probe_seen worst(const struct probe_report *r, bool (*in_tier)(enum 
 	for (size_t i = 0; i < r->ncells; i++) {
 		const struct probe_cell *c = &r->cells[i];
 
-		if (c->possible && in_tier(c->channel) && c->seen < seen &&
+		if (c->possible && c->known && in_tier(c->channel) && c->seen < seen &&
 		    (!fs || !strcmp(c->filesystem, fs)))
 			seen = c->seen;
 	}
@@ -141,7 +141,8 @@ static void print_lesser(const struct out *o, const struct probe_report *r,
 	for (size_t i = 0; i < r->ncells; i++) {
 		const struct probe_cell *c = &r->cells[i];
 
-		if (!c->possible || c->seen >= below || !in_tier(c->channel) || c->channel == last)
+		if (!c->possible || !c->known || c->seen >= below || !in_tier(c->channel) ||
+		    c->channel == last)
 			continue;
 		last = c->channel;
 		fprintf(o->to, "%s%s", sep, channel_name(last));
@@ -165,6 +166,24 @@ static void print_calls(const struct out *o, const struct probe_report *r)
 	print_lesser(o, r, is_call, SEEN_EXACT);
 }
 
+/* A filesystem of which nothing is known: its first reason, NULL if something is. */
+static const char *why_unknown(const struct probe_report *r, const char *fs)
+{
+	const char *why = NULL;
+
+	for (size_t i = 0; i < r->ncells; i++) {
+		const struct probe_cell *c = &r->cells[i];
+
+		if (strcmp(c->filesystem, fs) != 0)
+			continue;
+		if (c->known)
+			return NULL;
+		if (!why)
+			why = c->why;
+	}
+	return why;
+}
+
 /* Stores to mappings: one line for the filesystems that are alike. */
 static void print_stores(const struct out *o, const struct probe_report *r)
 {
@@ -175,7 +194,7 @@ static void print_stores(const struct out *o, const struct probe_report *r)
 		const char *sep = "stores to mappings of ";
 
 		for (size_t i = 0; i < n; i++) {
-			if ((int)worst(r, is_store, names[i]) != seen)
+			if ((int)worst(r, is_store, names[i]) != seen || why_unknown(r, names[i]))
 				continue;
 			fprintf(o->to, "%s%s", sep, names[i]);
 			sep = ", ";
@@ -195,6 +214,22 @@ static bool is_any(enum channel ch)
 	return true;
 }
 
+static void print_unknown(const struct out *o, const struct probe_report *r)
+{
+	const char *names[COLUMNS_MAX];
+	const size_t n = columns(r, names);
+
+	for (size_t i = 0; i < n; i++) {
+		const char *why = why_unknown(r, names[i]);
+
+		if (!why)
+			continue;
+		fprintf(o->to, "changes of %s files: ", names[i]);
+		print_word(o, poor, 0, "unknown");
+		fprintf(o->to, ": %s\n", why);
+	}
+}
+
 static void print_verdicts(const struct out *o, const struct probe_report *r)
 {
 	fprintf(o->to, "kernel %s, %s\nbprec record: ", r->kernel, r->arch);
@@ -205,6 +240,7 @@ static void print_verdicts(const struct out *o, const struct probe_report *r)
 	print_calls(o, r);
 	print_stores(o, r);
 	print_tier(o, "memory of recorded processes", worst(r, is_tracee_memory, NULL));
+	print_unknown(o, r);
 	if (worst(r, is_any, NULL) == SEEN_NO) {
 		print_word(o, bad, 0, "not seen");
 		fputs(" somewhere", o->to);
@@ -231,17 +267,15 @@ static void print_features(const struct out *o, const struct probe_report *r)
 	}
 }
 
-/* One cell: "*" marks what was derived, "-" where no change can come this way. */
+/* One cell: "-" where no change can come this way. */
 static void print_cell(const struct out *o, const struct probe_cell *c)
 {
-	char word[16];
-
-	if (!c->possible) {
-		print_word(o, faint, 11, c->tried ? "-" : "-*");
-		return;
-	}
-	snprintf(word, sizeof(word), "%s%s", seen_texts[c->seen], c->tried ? "" : "*");
-	print_word(o, seen_colour(c->seen), 11, word);
+	if (!c->possible)
+		print_word(o, faint, 11, "-");
+	else if (!c->known)
+		print_word(o, poor, 11, "unknown");
+	else
+		print_word(o, seen_colour(c->seen), 11, seen_texts[c->seen]);
 }
 
 static void print_table(const struct out *o, const struct probe_report *r)
@@ -261,8 +295,7 @@ static void print_table(const struct out *o, const struct probe_report *r)
 		last = c->channel;
 		print_cell(o, c);
 	}
-	fputs("\n(* derived, not tried on this filesystem; - no change can come this way; --json has all reasons)\n",
-	      o->to);
+	fputs("\n(each was tried; - no change can come this way; --json has all reasons)\n", o->to);
 }
 
 /* Is there an earlier cell of the channel with the same reason? */
@@ -282,7 +315,7 @@ static void print_reasons(const struct out *o, const struct probe_report *r)
 
 		if (c->possible && c->seen < SEEN_PAGE && !is_repeated(r, i))
 			fprintf(o->to, "  %s, %s: %s: %s\n", channel_name(c->channel),
-				c->filesystem, seen_texts[c->seen], c->why);
+				c->filesystem, c->known ? seen_texts[c->seen] : "unknown", c->why);
 	}
 }
 
@@ -311,9 +344,10 @@ static json_t *cell_json(const struct probe_cell *c)
 
 	for (size_t i = 0; i < c->nhooks; i++)
 		json_array_append_new(hooks, json_string(c->hooks[i]));
-	return json_pack("{s:s, s:s, s:s, s:o, s:s, s:b, s:b}", "channel", channel_name(c->channel),
-			 "filesystem", c->filesystem, "seen", seen_texts[c->seen], "hooks", hooks,
-			 "why", c->why, "possible", c->possible, "tried", c->tried);
+	return json_pack("{s:s, s:s, s:s, s:o, s:s, s:b, s:b, s:b}", "channel",
+			 channel_name(c->channel), "filesystem", c->filesystem, "seen",
+			 seen_texts[c->seen], "hooks", hooks, "why", c->why, "possible",
+			 c->possible, "tried", c->tried, "known", c->known);
 }
 
 int show__probe_json(FILE *to, const struct probe_report *r)
