@@ -274,7 +274,7 @@
  *   probe/puppet.[ch]       a traced child for trials
  *   probe/priv.[ch]         what we are allowed
  *   probe/observe.[ch]      every filesystem, one after the other
- *   probe/place.[ch]        filesystems found, or made for the trial
+ *   probe/places.[ch]       filesystems found, or made for the trial
  *   probe/loop.[ch]         loop devices
  *   probe/attempt.[ch]      tries every channel on one filesystem
  *   probe/ops.h             changes that channels stand for

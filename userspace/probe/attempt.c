@@ -392,8 +392,8 @@ static int prepare(struct scene *sc, const struct place *p)
 
 	o->victim = victim;
 	o->device = p->device;
-	o->fd = scratch_file(p->dir);
-	o->src = scratch_file(p->dir);
+	o->fd = scratch_file(p->path);
+	o->src = scratch_file(p->path);
 	if (o->fd < 0 || o->src < 0)
 		return o->fd < 0 ? o->fd : o->src;
 	err = refill(o);

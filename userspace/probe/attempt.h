@@ -7,7 +7,7 @@
 
 #include "bprec/probe.h"
 #include "kern/kern.h"
-#include "probe/place.h"
+#include "probe/places.h"
 
 /** One change that was tried. */
 struct attempt {

@@ -89,7 +89,7 @@ struct outsider {
 static void use_found(const struct outsider *o)
 {
 	struct place found[PLACES_MAX];
-	const size_t n = place__find(found);
+	const size_t n = places__find(found);
 
 	for (size_t i = 0; i < n; i++) {
 		const struct observed_scratch *s = observe__scratch(o->obs, found[i].filesystem);
@@ -102,7 +102,7 @@ static void use_found(const struct outsider *o)
 /* Tries those that were made. */
 static void use_made(const struct outsider *o)
 {
-	const int err = place__enter(o->prep);
+	const int err = places__wait(o->prep);
 
 	for (size_t i = 0; i < PLACES_MADE; i++) {
 		struct place *p = &o->prep->made[i];
@@ -113,15 +113,15 @@ static void use_made(const struct outsider *o)
 	}
 }
 
-/* Runs an outsider to its end. Each has a process of its own: io_uring leaves threads behind that share its directories,
- * and then no other mount namespace can be entered (setns(2), EINVAL). Its wait status, or -errno. */
-static int run_outsider(void (*fn)(const struct outsider *o), const struct outsider *o)
+/* The outsider's life. Its wait status, or -errno. */
+static int run_outsider(const struct outsider *o)
 {
 	const pid_t pid = trial__fork();
 	int status;
 
 	if (pid == 0) {
-		fn(o);
+		use_found(o);
+		use_made(o);
 		_exit(0);
 	}
 	if (pid < 0)
@@ -138,16 +138,14 @@ static void observe(struct trial *t, void *arg)
 	const char *why = "";
 	int err;
 
-	err = place__prepare(&prep);
+	err = places__prepare(&prep);
 	if (err)
 		return trial__unknown(t, "no process for the trial: %s", trial__errno(-err));
 	r->obs->error = kern__open(&o.k, &opts, &why);
 	if (r->obs->error)
 		return trial__no(t, "%s", why);
 	copy_hooks(o.k, r->obs);
-	err = run_outsider(use_found, &o);
-	if (!err)
-		err = run_outsider(use_made, &o);
+	err = run_outsider(&o);
 	if (err)
 		return trial__unknown(t, "the outsider of the trial broke off (status %#x)",
 				      (unsigned int)err);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* place.h: a directory on a filesystem of each kind: found on this machine, or made for the trial. */
-#ifndef BPREC_PROBE_PLACE_H
-#define BPREC_PROBE_PLACE_H
+/* places.h: a directory on a filesystem of each kind: found on this machine, or made for the trial. */
+#ifndef BPREC_PROBE_PLACES_H
+#define BPREC_PROBE_PLACES_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -16,8 +16,9 @@
 
 /** A directory in which files may be made. */
 struct place {
-	const char *filesystem; /* static; NULL: there is none */
-	char dir[64];
+	const char *filesystem;	    /* static; NULL: there is none */
+	char dir[64];		    /* its name for people */
+	char path[96];		    /* by which it is reached; valid while the preparation lives */
 	char device[LOOP_PATH_MAX]; /* block device below it, made for it; "" if there is none */
 	bool absent;		    /* the kernel knows no such filesystem */
 	char why[96];		    /* why it could not be made; "" if it was */
@@ -31,13 +32,13 @@ struct preparation {
 };
 
 /** Name of a filesystem by its magic number; "?" for one we don't know. */
-const char *place__fs_name(unsigned long magic);
+const char *places__fs_name(unsigned long magic);
 /** Directories of this machine, at most one for each filesystem that has a name here, and none twice. dir: not checked
  *  for being writable. Returns how many were put into ret (at most PLACES_MAX). */
-size_t place__find(struct place *ret);
+size_t places__find(struct place *ret);
 /** Starts making filesystems. 0 or -errno; it goes with the calling process. */
-int place__prepare(struct preparation *ret);
-/** Waits until they are made, and enters their mount namespace: only there do their directories exist. 0 or -errno. */
-int place__enter(const struct preparation *p);
+int places__prepare(struct preparation *ret);
+/** Waits until they are made: from then on the paths in made lead to them. 0 or -errno. */
+int places__wait(const struct preparation *p);
 
 #endif

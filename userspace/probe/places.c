@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * place.c: filesystems to try changes on.
+ * places.c: filesystems to try changes on.
  *
  * What is mounted already and can be written to is used as it is. Besides, ext4, xfs and btrfs are made in sparse files
  * of a tmpfs and mounted through loop devices, and an overlay over one of them. All of that is in a mount namespace that
  * only the trial has: nobody else sees it, and it is gone with the trial's processes, also when they are killed; the loop
  * devices go with their mounts (LO_FLAGS_AUTOCLEAR).
  */
-#include "probe/place.h"
+#include "probe/places.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -56,7 +56,7 @@ static const struct {
 	{ NFS_SUPER_MAGIC, "nfs" }, { F2FS_SUPER_MAGIC, "f2fs" },
 };
 
-const char *place__fs_name(unsigned long magic)
+const char *places__fs_name(unsigned long magic)
 {
 	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
 		if (names[i].magic == magic)
@@ -73,7 +73,7 @@ static void add_dir(struct place *ret, dev_t *devs, size_t *n, const char *dir)
 	if (*n == PLACES_MAX || strlen(dir) >= sizeof(ret->dir) || stat(dir, &st) < 0 ||
 	    statfs(dir, &fs) < 0)
 		return;
-	const char *name = place__fs_name((unsigned long)fs.f_type);
+	const char *name = places__fs_name((unsigned long)fs.f_type);
 
 	if (*name == '?')
 		return;
@@ -83,6 +83,7 @@ static void add_dir(struct place *ret, dev_t *devs, size_t *n, const char *dir)
 	devs[*n] = st.st_dev;
 	ret[*n] = (struct place){ .filesystem = name };
 	snprintf(ret[*n].dir, sizeof(ret->dir), "%s", dir);
+	snprintf(ret[*n].path, sizeof(ret->path), "%s", dir);
 	(*n)++;
 }
 
@@ -97,7 +98,7 @@ static bool is_local(const char *type)
 	return false;
 }
 
-size_t place__find(struct place *ret)
+size_t places__find(struct place *ret)
 {
 	const char *tmpdir = getenv("TMPDIR");
 	const char *const dirs[] = { "/dev/shm", tmpdir ? tmpdir : "/tmp", "/tmp", "/var/tmp" };
@@ -262,7 +263,7 @@ static void make_all(struct place *made)
 	}
 }
 
-int place__prepare(struct preparation *ret)
+int places__prepare(struct preparation *ret)
 {
 	struct place *made = trial__shared(PLACES_MADE * sizeof(*made));
 	int fds[2];
@@ -284,22 +285,19 @@ int place__prepare(struct preparation *ret)
 	return pid < 0 ? pid : 0;
 }
 
-int place__enter(const struct preparation *p)
+int places__wait(const struct preparation *p)
 {
 	struct pollfd pfd = { .fd = p->done, .events = POLLIN };
-	char path[32], byte;
-	int ns, err = 0;
+	char byte;
 
 	if (poll(&pfd, 1, PREPARE_TIMEOUT_MS) != 1)
 		return -ETIMEDOUT;
 	if (read(p->done, &byte, 1) != 1)
 		return -EIO;
-	snprintf(path, sizeof(path), "/proc/%d/ns/mnt", (int)p->pid);
-	ns = open(path, O_RDONLY | O_CLOEXEC);
-	if (ns < 0)
-		return -errno;
-	if (setns(ns, CLONE_NEWNS) < 0)
-		err = -errno;
-	close(ns);
-	return err;
+	/* Not by setns(2), which leaves a chroot(2) for the root of the namespace, and refuses a process whose io_uring has
+	 * left threads behind that share its directories. */
+	for (size_t i = 0; i < PLACES_MADE; i++)
+		snprintf(p->made[i].path, sizeof(p->made[i].path), "/proc/%d/root%s", (int)p->pid,
+			 p->made[i].dir);
+	return 0;
 }
