@@ -19,34 +19,38 @@ static struct probe_feature features[] = {
 	{ "pmu", "places", PROBE_UNKNOWN, false, "needs root" },
 };
 
+#define KNOWN(ch, fs, how)                                                                   \
+	.channel = (ch), .filesystem = (fs), .seen = (how), .possible = true, .known = true, \
+	.tried = true
+#define NOT_KNOWN(ch) .channel = (ch), .filesystem = "xfs", .possible = true, .why = "no mkfs"
+
 static struct probe_cell cells[] = {
-	{ .channel = CH_PWRITE,
-	  .filesystem = "tmpfs",
-	  .seen = SEEN_EXACT,
-	  .possible = true,
-	  .tried = true,
-	  .hooks = { "h1", "h2" },
-	  .nhooks = 2,
-	  .why = "tried" },
-	{ .channel = CH_PWRITE, .filesystem = "ext4", .seen = SEEN_EXACT, .possible = true },
-	{ .channel = CH_CLONE,
-	  .filesystem = "tmpfs",
-	  .seen = SEEN_NO,
-	  .possible = false,
-	  .tried = true },
-	{ .channel = CH_CLONE, .filesystem = "ext4", .seen = SEEN_EXACT, .possible = true },
-	{ .channel = CH_MMAP_STORE,
-	  .filesystem = "tmpfs",
-	  .seen = SEEN_COMPARE,
-	  .possible = true,
-	  .tried = true,
-	  .why = "silent" },
-	{ .channel = CH_MMAP_STORE, .filesystem = "ext4", .seen = SEEN_PAGE, .possible = true },
+	{ KNOWN(CH_PWRITE, "tmpfs", SEEN_EXACT), .hooks = { "h1", "h2" }, .nhooks = 2 },
+	{ KNOWN(CH_PWRITE, "ext4", SEEN_EXACT) },
+	{ NOT_KNOWN(CH_PWRITE) },
+	{ .channel = CH_CLONE, .filesystem = "tmpfs", .known = true, .tried = true },
+	{ KNOWN(CH_CLONE, "ext4", SEEN_EXACT) },
+	{ NOT_KNOWN(CH_CLONE) },
+	{ KNOWN(CH_MMAP_STORE, "tmpfs", SEEN_COMPARE), .why = "silent" },
+	{ KNOWN(CH_MMAP_STORE, "ext4", SEEN_PAGE) },
+	{ NOT_KNOWN(CH_MMAP_STORE) },
 };
+
+#define NCELLS (sizeof(cells) / sizeof(*cells))
+
+/* Turns the cells of xfs, which are not known, into known ones or back. */
+static void know_all(bool known)
+{
+	for (size_t i = 2; i < NCELLS; i += 3) {
+		cells[i].known = known;
+		cells[i].seen = known ? SEEN_EXACT : SEEN_NO;
+	}
+}
 
 static struct probe_report report(void)
 {
-	cells[4].seen = SEEN_COMPARE;
+	cells[6].seen = SEEN_COMPARE;
+	know_all(false);
 	return (struct probe_report){ .kernel = "6.1.0-test",
 				      .arch = "x86_64",
 				      .usable = true,
@@ -55,7 +59,7 @@ static struct probe_report report(void)
 				      .features = features,
 				      .nfeatures = 3,
 				      .cells = cells,
-				      .ncells = 6 };
+				      .ncells = NCELLS };
 }
 
 static char *text_of(const struct probe_report *r, bool colour)
@@ -76,7 +80,9 @@ static void test_complete(void **state)
 
 	(void)state;
 	assert_false(show__probe_complete(&r));
-	cells[4].seen = SEEN_PAGE;
+	cells[6].seen = SEEN_PAGE;
+	assert_false(show__probe_complete(&r)); /* what isn't known is not seen */
+	know_all(true);
 	assert_true(show__probe_complete(&r));
 	r.ncells = 0;
 	assert_false(show__probe_complete(&r));
@@ -110,7 +116,7 @@ static void test_json(void **state)
 	assert_string_equal(answer, "yes");
 	assert_string_equal(why, "\"quoted\" \xc3\xa4");
 	assert_string_equal(purpose, "reasons");
-	assert_int_equal(json_array_size(cs), 6);
+	assert_int_equal(json_array_size(cs), NCELLS);
 	assert_int_equal(json_unpack(json_array_get(cs, 0), "{s:s, s:s, s:s, s:o, s:s}", "channel",
 				     &name, "filesystem", &arch, "seen", &answer, "hooks", &hooks,
 				     "why", &why),
@@ -118,6 +124,8 @@ static void test_json(void **state)
 	assert_string_equal(name, "pwrite");
 	assert_string_equal(answer, "exact");
 	assert_int_equal(json_array_size(hooks), 2);
+	assert_true(json_is_true(json_object_get(json_array_get(cs, 0), "known")));
+	assert_true(json_is_false(json_object_get(json_array_get(cs, 2), "known")));
 	json_decref(root);
 	free(text);
 }
@@ -132,8 +140,10 @@ static void test_text(void **state)
 	assert_non_null(strstr(text, "outside writes by calls: seen exactly\n"));
 	assert_non_null(strstr(text, "stores to mappings of tmpfs files: only by comparing\n"));
 	assert_non_null(strstr(text, "stores to mappings of ext4 files: page by page\n"));
-	assert_non_null(strstr(text, "\nmmap-store         compare    page*"));
-	assert_non_null(strstr(text, "\nclone              -          exact*"));
+	assert_non_null(strstr(text, "changes of xfs files: unknown: no mkfs\n"));
+	assert_null(strstr(text, "stores to mappings of xfs"));
+	assert_non_null(strstr(text, "\nmmap-store         compare    page       unknown"));
+	assert_non_null(strstr(text, "\nclone              -          exact      unknown"));
 	assert_non_null(strstr(text, "mmap-store, tmpfs: compare: silent\n"));
 	free(text);
 	text = text_of(&r, true);
