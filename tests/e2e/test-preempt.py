@@ -21,7 +21,8 @@ ROUNDS = int(os.environ.get("PREEMPT_ROUNDS", "3"))
 RACES = int(os.environ.get("PREEMPT_RACES", "5"))
 STATS = re.compile(rb"(\d+) stops, (\d+) preemption points \((\d+) compared in line\)")
 SIGNAL, REGS, PREEMPT = 9, 10, 2  # types of events, kind of the second
-RIP, RSP, REGS_BEFORE = 16, 19, 24 + 128  # indices of registers; where a signal has them in its body
+RIP, FLAGS, RSP, REGS_BEFORE = 16, 18, 19, 24 + 128  # indices of registers; where a signal has them in its body
+LOADED_AT = 0x555555554000  # no random addresses while recording
 
 # program and arguments, least number of points; each prints where it was interrupted
 MODES = [
@@ -90,6 +91,19 @@ def never_met():
         raise Failed(f"{run.returncode} {run.stderr.decode()[:400]}")
 
 
+def after_inc(path, rip):
+    """Does the address follow the loop's `inc`? Then its flags are those of the counter."""
+    with open(path, "rb") as f:
+        f.seek(rip - LOADED_AT - 3)
+        return f.read(2) == b"\x48\xff"
+
+
+def flags_of(flags, counter):
+    """What `inc` makes of the flags (PF, AF), where neither sign nor overflow changes."""
+    even = bin(counter & 0xff).count("1") % 2 == 0
+    return flags & ~0x14 | (4 if even else 0) | (0x10 if counter & 15 == 0 else 0)
+
+
 def every_arrival():
     """The loop comes by one to six times before the point: by breakpoint, then by comparison in line, and none is missed."""
     top = tempdir()
@@ -104,8 +118,11 @@ def every_arrival():
     else:
         raise Failed("no two places at one address")
     for rounds in range(1, 7):
+        count = old[counters[0]] + rounds
+        flags = flags_of(new[FLAGS], count) if after_inc(prog("points"), new[RIP]) else new[FLAGS]
         for event, offset in ((point, 40), (point + 1, 32 + REGS_BEFORE)):
-            struct.pack_into("<Q", evs[event], offset + 8 * counters[0], old[counters[0]] + rounds)
+            struct.pack_into("<Q", evs[event], offset + 8 * counters[0], count)
+            struct.pack_into("<Q", evs[event], offset + 8 * FLAGS, flags)
         shutil.copytree(top + "/trace", f"{top}/{rounds}")
         write(f"{top}/{rounds}", head, evs)
         run = replay(f"{top}/{rounds}")
