@@ -64,6 +64,9 @@
  *   record/outside.[ch]     outside changes, first to last
  *   record/insiders.[ch]    which insiders could see it
  *   record/compare.[ch]     contents against the last snapshot
+ *   record/look.[ch]        when which pages are compared
+ *   record/resident.[ch]    pages in outsiders' page tables
+ *   record/rearm.[ch]       write faults turned on again
  *   record/exposure.[ch]    who could write
  *   record/who.[ch]         outsiders by name
  *   record/image.[ch]       looks at what is executed
@@ -289,6 +292,7 @@
  *   util/err.[ch]           text of the last error
  *   util/names.[ch]         text of enumerations
  *   util/nearest.[ch]       how alike two words are
+ *   util/ranges.[ch]        sets of numbers, kept as ranges
  */
 #include <stdio.h>
 #include <string.h>

@@ -445,9 +445,15 @@ struct ev_gap {
 	uint32_t reason_len;
 };
 
+/** Flags of ev_compare: what was left out. Without any, all that insiders map was read. */
+enum compare_flags {
+	COMPARE_LIKELY = 1,  /* pages that no outsider's page tables showed */
+	COMPARE_PARTIAL = 2, /* pages that there was no time for */
+};
 /** EV_COMPARE: contents of an exposed object were compared with those saved last. */
 struct ev_compare {
-	uint32_t object, reserved;
+	uint32_t object;
+	uint32_t flags;		 /* enum compare_flags */
 	uint64_t from_ns, to_ns; /* previous look (or snapshot) and this one */
 	uint64_t pages, pages_changed;
 };

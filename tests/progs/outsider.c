@@ -3,17 +3,27 @@
  * outsider.c: changes files on command. Prints "ready PID", then answers each line of stdin with one line:
  *   open PATH | close PATH | map PATH | mapread PATH | unmap PATH     keep it open or mapped (mapread: pages touched)
  *   peek PATH OFFSET            reads a byte through the kept mapping
+ *   stride PATH OFFSET STEP BYTE  stores a byte at OFFSET, OFFSET + STEP, ... through the kept mapping
+ *   drop PATH                   drops its page tables' entries for the kept mapping (MADV_DONTNEED)
  *   OP PATH OFFSET LENGTH BYTE  one operation of ops.c
  * Answers: "done PID", or "error TEXT".
  */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "ops.h"
 
-static int keep(const char *word, struct target *t, off_t off)
+static int stride(struct target *t, size_t off, size_t step, int byte)
+{
+	for (; t->map && step && off < t->len; off += step)
+		*(volatile char *)(t->map + off) = (char)byte;
+	return t->map && step ? 0 : -EINVAL;
+}
+
+static int keep(const char *word, struct target *t, off_t off, size_t len, int byte)
 {
 	if (!strcmp(word, "open"))
 		return target__open(t);
@@ -27,6 +37,10 @@ static int keep(const char *word, struct target *t, off_t off)
 		return target__unmap(t), 0;
 	if (!strcmp(word, "peek"))
 		return (void)*(volatile char *)(t->map + off), 0;
+	if (!strcmp(word, "stride"))
+		return stride(t, (size_t)off, len, byte);
+	if (!strcmp(word, "drop"))
+		return madvise(t->map, t->len, MADV_DONTNEED) ? -errno : 0;
 	return -ENOSYS;
 }
 
@@ -46,7 +60,7 @@ int main(void)
 			continue;
 		}
 		struct target *t = target__get(path);
-		int err = t ? keep(word, t, off) : -ENOMEM;
+		int err = t ? keep(word, t, off, (size_t)len, byte) : -ENOMEM;
 		if (err == -ENOSYS)
 			err = op_run(word, t, off, (size_t)len, byte, &pid);
 		if (err)

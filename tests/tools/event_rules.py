@@ -222,6 +222,7 @@ class Rules:
         return b["reason_len"]
 
     def check_compare(self, b, _):
+        within(b["flags"], 0, 3, "flags")
         self.refer("object", b["object"])
 
     def check_loss(self, b, _):

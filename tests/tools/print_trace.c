@@ -78,7 +78,7 @@ static const struct field fields[] = {
 	N3(EXPOSURE, exposure, since_ns, offset, length),
 	N3(EXPOSURE_END, exposure_end, exposure, reserved, ns),
 	N4(GAP, gap, kind, channel, object, reason_len),
-	N6(COMPARE, compare, object, reserved, from_ns, to_ns, pages, pages_changed),
+	N6(COMPARE, compare, object, flags, from_ns, to_ns, pages, pages_changed),
 	N3(LOSS, loss, kind, channel, count),
 	F(LOSS, loss, hook, 'b'),
 	N4(NOTE, note, kind, nr, text_len, reserved),

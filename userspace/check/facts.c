@@ -277,6 +277,8 @@ static int take_compare(struct check_state *s, const struct event_header *ev, ui
 	struct object_facts *o = check__object(s, e->object);
 	if (!o)
 		return -ENOMEM;
+	if (e->flags)
+		return 0; /* not all was read */
 	o->compare_no = no;
 	o->unlooked = false;
 	if (!o->mapping_open)

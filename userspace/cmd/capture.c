@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <pwd.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -32,6 +33,38 @@ int capture__user(const struct cmd *c, struct record_opts *o, const char *name)
 	o->gid = pw->pw_gid;
 	o->user = name;
 	return 0;
+}
+
+static int set_budget(const struct cmd *c, struct record_opts *o, const char *value)
+{
+	char *end;
+	const double percent = strtod(value, &end);
+
+	if (end == value || *end || !(percent >= 0 && percent <= 100))
+		return cmd__usage_error(c, "--compare-budget is a number from 0 to 100, not '%s'",
+					value);
+	o->compare_budget = percent;
+	return 0;
+}
+
+static int set_rearm(const struct cmd *c, struct record_opts *o, const char *value)
+{
+	if (!strcmp(value, "none"))
+		o->rearm = REARM_NONE;
+	else if (!strcmp(value, "soft-dirty"))
+		o->rearm = REARM_SOFT_DIRTY;
+	else
+		return cmd__usage_error(c, "--rearm is none or soft-dirty, not '%s'", value);
+	return 0;
+}
+
+int capture__option(const struct cmd *c, struct record_opts *o, const char *name, const char *value)
+{
+	if (!strcmp(name, "compare-budget"))
+		return set_budget(c, o, value);
+	if (!strcmp(name, "rearm"))
+		return set_rearm(c, o, value);
+	return 1;
 }
 
 /* Also if the recorder is killed half-way. */

@@ -20,6 +20,7 @@ static const struct cmd_option options[] = {
 	{ "require-observation", 0, NULL, "fail if the kernel can't be observed" },
 	{ "checksum", 0, "HOW", "none, sparse (default) or all: hashes of memory for replay" },
 	{ "user", 'u', "NAME", "load BPF, then become this user to record and run the command" },
+	CAPTURE_OPTIONS,
 	{ "disable-hook", 0, "HOOK", "leave out one kernel hook (for tests)" },
 	{ "no-tsc-fault", 0, NULL, "don't make rdtsc fault, patch it only (for tests)" },
 	{ NULL, 0, NULL, NULL },
@@ -57,13 +58,16 @@ static int parse_checksum(const char *word, enum record_checksum *ret)
 	return cmd__usage_error(&cmd_record, "--checksum is none, sparse or all, not '%s'", word);
 }
 
-static int parse(int argc, char **argv, struct arguments *a)
+static int parse(int argc, char **argv, struct arguments *a, struct record_opts *opts)
 {
 	struct cmd_parse p = { .argc = argc, .argv = argv, .at = 1 };
 	const struct cmd_option *o;
-	int err = 0;
+	int err = 0, common;
 
 	while (!err && (o = cmd__next(&cmd_record, &p, &err))) {
+		common = capture__option(&cmd_record, opts, o->name, p.value);
+		if (common != 1)
+			err = common;
 		if (!strcmp(o->name, "output"))
 			a->output = p.value;
 		else if (!strcmp(o->name, "quiet"))
@@ -91,10 +95,10 @@ static int run(int argc, char **argv)
 {
 	struct arguments a = { 0 };
 	struct record_opts o = {
-		.dir = a.dir, .warn = capture__warn, .prepare = prepare, .ctx = &a
+		.dir = a.dir, .warn = capture__warn, .prepare = prepare, .ctx = &a, CAPTURE_DEFAULTS
 	};
 	struct record_result result;
-	int err = parse(argc, argv, &a);
+	int err = parse(argc, argv, &a, &o);
 
 	if (!err)
 		err = capture__user(&cmd_record, &o, a.user);

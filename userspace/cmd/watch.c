@@ -25,6 +25,7 @@ static const struct cmd_option options[] = {
 	{ "follow", 'f', NULL, "print a line about each change as it happens" },
 	{ "quiet", 'q', NULL, "say nothing at the end" },
 	{ "user", 'u', "NAME", "load BPF, then become this user to watch and run the command" },
+	CAPTURE_OPTIONS,
 	{ "disable-hook", 0, "HOOK", "leave out one kernel hook (for tests)" },
 	{ NULL, 0, NULL, NULL },
 };
@@ -82,14 +83,19 @@ static void set(struct arguments *a, const char *name, const char *value)
 		a->disable_hook = value;
 }
 
-static int parse(int argc, char **argv, struct arguments *a)
+static int parse(int argc, char **argv, struct arguments *a, struct record_opts *opts)
 {
 	struct cmd_parse p = { .argc = argc, .argv = argv, .at = 1 };
 	const struct cmd_option *o;
 	int err = 0;
 
-	while (!err && (o = cmd__next(&cmd_watch, &p, &err)))
-		set(a, o->name, p.value);
+	while (!err && (o = cmd__next(&cmd_watch, &p, &err))) {
+		err = capture__option(&cmd_watch, opts, o->name, p.value);
+		if (err == 1) {
+			set(a, o->name, p.value);
+			err = 0;
+		}
+	}
 	if (err)
 		return err;
 	a->command = argv + p.at;
@@ -156,10 +162,10 @@ static int run(int argc, char **argv)
 {
 	struct arguments a = { 0 };
 	struct record_opts o = {
-		.dir = a.dir, .warn = capture__warn, .prepare = prepare, .ctx = &a
+		.dir = a.dir, .warn = capture__warn, .prepare = prepare, .ctx = &a, CAPTURE_DEFAULTS
 	};
 	struct record_result result;
-	int err = parse(argc, argv, &a);
+	int err = parse(argc, argv, &a, &o);
 
 	if (!err)
 		err = capture__user(&cmd_watch, &o, a.user);

@@ -91,12 +91,16 @@ int kern__watch_process(struct kern *k, int pid, kern_hold_fn fn, void *ctx)
 	return iter_run(k, KHOOK_iter_watch, pid, fn, ctx);
 }
 
+int kern__mappers(struct kern *k, uint64_t object, kern_hold_fn fn, void *ctx)
+{
+	*kern_iter_args(k) = (struct kiter_args){ .object = object };
+	return iter_run(k, KHOOK_iter_hold_vma, 0, fn, ctx);
+}
+
 int kern__holders(struct kern *k, uint64_t object, kern_hold_fn fn, void *ctx)
 {
-	int err;
+	int err = kern__mappers(k, object, fn, ctx);
 
-	*kern_iter_args(k) = (struct kiter_args){ .object = object };
-	err = iter_run(k, KHOOK_iter_hold_vma, 0, fn, ctx);
 	if (err)
 		return err;
 	return iter_run(k, KHOOK_iter_hold_file, 0, fn, ctx);

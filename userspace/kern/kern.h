@@ -75,6 +75,8 @@ int kern__watch_process(struct kern *k, int pid, kern_hold_fn fn, void *ctx);
  *  Lists every process, insiders too, that holds a descriptor opened for writing, or a shared mapping that may be
  *  written, of a watched object (key `object`, 0: of any watched object). 0 or -errno or fn's value. */
 int kern__holders(struct kern *k, uint64_t object, kern_hold_fn fn, void *ctx);
+/** The same, of mappings only; those of one process come one after another. */
+int kern__mappers(struct kern *k, uint64_t object, kern_hold_fn fn, void *ctx);
 
 /** Counters of a watched object, read now. */
 struct kern_counters {

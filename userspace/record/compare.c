@@ -2,9 +2,8 @@
 /*
  * compare.c: what differs from the last snapshot.
  *
- * Looking at the contents proves that something changed, never that nothing did in between: so a difference that is found
- * here has a window that begins at the last look (or at the fault that announced it), and a look that finds nothing is an
- * EV_COMPARE, not an all-clear.
+ * Looking at the contents (look.c) proves that something changed, never that nothing did in between: so a difference that a
+ * look finds has a window that begins when its page was looked at before, or at the fault that announced it.
  *
  * Where an insider can store into the object too, a difference alone doesn't tell whose it is: without an outsider's fault
  * on that page it is taken for the insider's, and the gap that the exposure left in the trace keeps the verdict uncertain.
@@ -31,6 +30,14 @@ struct looked {
 	struct space_diffs diffs;
 	uint64_t pages, size;
 	uint64_t first_event; /* of the EV_PAGES, ~0: none */
+};
+
+/** Who can have made differences that a look finds. */
+struct suspects {
+	bool insiders;		  /* insiders can store into the object */
+	bool mapping;		  /* an outsider can, or could since the last whole look */
+	uint32_t mapper;	  /* ... that one; 0: it can't be told */
+	const struct fault *near; /* see faults__near */
 };
 
 static int compare_part(struct recorder *r, struct object *o, uint64_t first, uint64_t n, void *ctx)
@@ -194,26 +201,36 @@ int compare__insider(struct recorder *r, struct object *o, const struct kevent *
 	return err;
 }
 
+static struct suspects suspects(struct recorder *r, struct object *o)
+{
+	const bool now = exposure__by_mapping(r, o);
+
+	return (struct suspects){
+		.insiders = insiders__can_store(r, o),
+		.mapping = now || o->owed_stores,
+		.mapper = now ? exposure__sole_mapper(r, o) : o->owed_writer,
+		.near = faults__near(o),
+	};
+}
+
 /** Who made this difference? False: an insider may have. */
-static bool attribute(struct recorder *r, struct object *o, uint64_t page, bool insider_stores,
+static bool attribute(struct object *o, uint64_t page, const struct suspects *s,
 		      struct ev_change *ev)
 {
 	const struct fault *f = faults__on(o, page);
 
 	memset(ev, 0, sizeof(*ev));
 	ev->flags = CHANGE_SAVED | CHANGE_BY_COMPARE | CHANGE_PAGE_RANGE;
-	ev->begin_ns = o->look_ns;
+	ev->begin_ns = object__looked_ns(o, page);
 	if (f) {
 		ev->writer = f->writer;
 		ev->channel = f->channel;
-		if (f->ns > o->look_ns)
+		if (f->ns > ev->begin_ns)
 			ev->begin_ns = f->ns;
-	} else if (insider_stores) {
+	} else if (s->insiders) {
 		return false;
-	} else if (exposure__by_mapping(r, o)) {
-		const struct fault *near = faults__near(o);
-
-		ev->writer = near ? near->writer : exposure__sole_mapper(r, o);
+	} else if (s->mapping) {
+		ev->writer = s->near ? s->near->writer : s->mapper;
 		ev->channel = CH_MMAP_STORE;
 	} else {
 		ev->channel = CH_UNKNOWN;
@@ -223,34 +240,42 @@ static bool attribute(struct recorder *r, struct object *o, uint64_t page, bool 
 	return true;
 }
 
-static bool covers(uint64_t offset, uint64_t length, bool all, uint64_t page)
+/** Adds the pages of a call. */
+static int add_call(struct ranges *s, uint64_t offset, uint64_t length, bool all)
 {
-	const uint64_t at = page * BPREC_PAGE_SIZE;
+	const uint64_t first = all ? 0 : offset / BPREC_PAGE_SIZE;
+	const uint64_t end = offset + length;
 
-	return all || length == ~0ull || (at + BPREC_PAGE_SIZE > offset && at < offset + length);
+	if (all || length == ~0ull || end < offset)
+		return ranges__add(s, first, ~0ull);
+	return ranges__add(s, first, (end + BPREC_PAGE_SIZE - 1) / BPREC_PAGE_SIZE);
 }
 
-/** Is a call under way, or not yet written down, or still in the queue, that explains this page? */
-static bool explained(struct recorder *r, const struct object *o, uint64_t page)
+static int add_changes(struct ranges *s, const struct change *c, const struct object *o)
 {
-	const struct change *c;
+	int err = 0;
 
-	LL_FOREACH (r->changes, c)
-		if (is_of(&c->ke, o) &&
-		    covers(c->offset, c->length, c->flags & CHANGE_RANGE_UNKNOWN, page))
-			return true;
-	LL_FOREACH (r->own_calls, c)
-		if (is_of(&c->ke, o) &&
-		    covers(c->offset, c->length, c->flags & CHANGE_RANGE_UNKNOWN, page))
-			return true;
-	for (size_t i = r->kq_at; i < r->kq_n; i++) {
+	for (; c && !err; c = c->next)
+		if (is_of(&c->ke, o))
+			err = add_call(s, c->offset, c->length, c->flags & CHANGE_RANGE_UNKNOWN);
+	return err;
+}
+
+/** Pages that calls explain which are under way, or not yet written down, or still in the queue. */
+static int explained_pages(struct recorder *r, const struct object *o, struct ranges *s)
+{
+	int err = add_changes(s, r->changes, o);
+
+	if (!err)
+		err = add_changes(s, r->own_calls, o);
+	for (size_t i = r->kq_at; i < r->kq_n && !err; i++) {
 		const struct kevent *ke = &r->kq[i];
 
-		if ((ke->type == KEV_BEGIN || ke->type == KEV_END) && is_of(ke, o) &&
-		    covers(ke->offset, ke->length, ke->flags & KEVF_RANGE_UNKNOWN, page))
-			return true;
+		if ((ke->type == KEV_BEGIN || ke->type == KEV_END) && is_of(ke, o))
+			err = add_call(s, ke->offset, ke->length, ke->flags & KEVF_RANGE_UNKNOWN);
 	}
-	return false;
+	ranges__settle(s);
+	return err;
 }
 
 /** The contents were read after the events that the queue still holds: faults among them are noted now. */
@@ -268,14 +293,18 @@ static int note_queued_faults(struct recorder *r, struct object *o)
 }
 
 /** Leaves out the differences that a known call explains: they are written with that change. */
-static void drop_explained(struct recorder *r, const struct object *o, struct space_diffs *d)
+static int drop_explained(struct recorder *r, const struct object *o, struct space_diffs *d)
 {
+	struct ranges by_calls = { 0 };
+	const int err = explained_pages(r, o, &by_calls);
 	size_t n = 0;
 
-	for (size_t i = 0; i < d->n; i++)
-		if (!explained(r, o, d->v[i].index))
+	for (size_t i = 0; i < d->n && !err; i++)
+		if (!ranges__has(&by_calls, d->v[i].index))
 			d->v[n++] = d->v[i];
 	d->n = n;
+	ranges__free(&by_calls);
+	return err;
 }
 
 static bool same_origin(const struct ev_change *a, const struct ev_change *b)
@@ -285,17 +314,20 @@ static bool same_origin(const struct ev_change *a, const struct ev_change *b)
 
 /** Writes the differences from `i` on that are neighbours and of one origin; returns the index after them. */
 static size_t write_cluster(struct recorder *r, struct object *o, struct looked *l, size_t i,
-			    bool insider_stores, uint64_t now, int *err)
+			    const struct suspects *s, uint64_t now, int *err)
 {
 	struct ev_change ev, next;
-	const bool outside = attribute(r, o, l->diffs.v[i].index, insider_stores, &ev);
+	const bool outside = attribute(o, l->diffs.v[i].index, s, &ev);
 	const size_t end = neighbours(&l->diffs, i);
 	size_t to = i + 1;
 
-	for (; to < end; to++)
-		if (attribute(r, o, l->diffs.v[to].index, insider_stores, &next) != outside ||
+	for (; to < end; to++) {
+		if (attribute(o, l->diffs.v[to].index, s, &next) != outside ||
 		    (outside && !same_origin(&ev, &next)))
 			break;
+		if (next.begin_ns < ev.begin_ns)
+			ev.begin_ns = next.begin_ns;
+	}
 	if (outside)
 		insiders__note_entries(r, o, l->diffs.v[i].index, to - i);
 	l->first_event = ~0ull;
@@ -312,23 +344,25 @@ static size_t write_cluster(struct recorder *r, struct object *o, struct looked 
 	return to;
 }
 
-static int write_looked(struct recorder *r, struct object *o, struct looked *l, uint64_t now)
+int compare__found(struct recorder *r, struct object *o, struct space_diffs *d, uint64_t size,
+		   uint64_t read_ns)
 {
-	const struct ev_compare ev = { .object = o->id,
-				       .from_ns = o->look_ns,
-				       .to_ns = now,
-				       .pages = l->pages,
-				       .pages_changed = l->diffs.n };
-	const bool insider_stores = insiders__can_store(r, o);
-	int err = 0;
+	int err = d->n ? note_queued_faults(r, o) : 0;
+	struct looked l = { .size = size };
+	struct suspects s;
 
-	for (size_t i = 0; i < l->diffs.n && !err;)
-		i = write_cluster(r, o, l, i, insider_stores, now, &err);
-	return err ? err : emit(r, EV_COMPARE, NULL, &ev, sizeof(ev), NULL, 0);
+	if (!err && d->n)
+		err = drop_explained(r, o, d);
+	if (err || !d->n)
+		return err;
+	l.diffs = *d;
+	s = suspects(r, o);
+	for (size_t i = 0; i < d->n && !err;)
+		i = write_cluster(r, o, &l, i, &s, read_ns, &err);
+	return err;
 }
 
-/** Reading an object that is being written may wait for the writer's locks: the change is marked in place of that. */
-static bool in_flight(struct recorder *r, const struct object *o)
+bool compare__waits(const struct recorder *r, const struct object *o)
 {
 	const struct change *c;
 
@@ -336,36 +370,4 @@ static bool in_flight(struct recorder *r, const struct object *o)
 		if (!c->ended && is_of(&c->ke, o))
 			return true;
 	return false;
-}
-
-int compare__object(struct recorder *r, struct object *o, bool final)
-{
-	struct looked l = { .first_event = ~0ull };
-	const uint64_t begin = now_ns();
-	uint64_t first, n, now;
-	int err;
-
-	if (o->fd < 0 || !o->nsaved || (!final && begin < o->next_look_ns) || in_flight(r, o))
-		return 0;
-	n = insiders__mapped_pages(r, o, 0, ~0ull, &first);
-	if (!n)
-		return 0;
-	err = object__each_saved(o, first, n, compare_part, r, &l);
-	now = now_ns();
-	if (!err && l.diffs.n)
-		err = note_queued_faults(r, o);
-	drop_explained(r, o, &l.diffs);
-	if (!err)
-		err = write_looked(r, o, &l, now);
-	o->look_ns = now;
-	o->next_look_ns = now + LOOK_MIN_NS;
-	if (LOOK_SHARE * (now - begin) > LOOK_MIN_NS)
-		o->next_look_ns = now + LOOK_SHARE * (now - begin);
-	space_diffs__free(&l.diffs);
-	return err;
-}
-
-bool compare__wanted(const struct recorder *r, const struct object *o)
-{
-	return o->exposed && (o->faults || exposure__by_mapping(r, o));
 }

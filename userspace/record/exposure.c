@@ -14,7 +14,8 @@
 #include "record/emit.h"
 #include "record/who.h"
 
-static struct exposure *find(struct recorder *r, const struct object *o, pid_t pid, uint32_t kind)
+static struct exposure *find(const struct recorder *r, const struct object *o, pid_t pid,
+			     uint32_t kind)
 {
 	struct exposure *e;
 
@@ -27,12 +28,13 @@ static struct exposure *find(struct recorder *r, const struct object *o, pid_t p
 /** Stores through a mapping that no hook shows: named once per object and writer. */
 static int tell_hidden(struct recorder *r, struct exposure *e)
 {
+	if (e->kind == EXPOSURE_WRITABLE_DESCRIPTOR)
+		return 0;
+	e->obj->hidden = true;
 	if (e->kind == EXPOSURE_UNATTRIBUTED)
 		return emit__gap(
 			r, GAP_UNATTRIBUTED_WRITER, CH_UNKNOWN, e->obj->id,
 			"the kernel counts a writer that no process's descriptors or mappings show");
-	if (e->kind != EXPOSURE_WRITABLE_MAPPING)
-		return 0;
 	return emit__gap(
 		r, GAP_HIDDEN_STORES, CH_MMAP_STORE, e->obj->id,
 		"pid %d (%s) maps it shared and may write it: stores after the first to a page cause no event",
@@ -89,6 +91,11 @@ bool exposure__by_mapping(const struct recorder *r, const struct object *o)
 		if (e->obj == o && e->kind != EXPOSURE_WRITABLE_DESCRIPTOR)
 			return true;
 	return false;
+}
+
+bool exposure__unattributed(const struct recorder *r, const struct object *o)
+{
+	return find(r, o, 0, EXPOSURE_UNATTRIBUTED) != NULL;
 }
 
 uint32_t exposure__sole_mapper(const struct recorder *r, const struct object *o)

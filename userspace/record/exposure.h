@@ -13,6 +13,8 @@ int exposure__add(struct recorder *r, struct object *o, uint32_t kind, pid_t pid
 int exposure__end(struct recorder *r, struct exposure *e);
 /** True if an outsider has a shared mapping of the object that may be written, or may have. */
 bool exposure__by_mapping(const struct recorder *r, const struct object *o);
+/** True if somebody whom no list names can write the object. */
+bool exposure__unattributed(const struct recorder *r, const struct object *o);
 /** Id of the outsider that alone maps the object so; 0 if there is none or more than one. */
 uint32_t exposure__sole_mapper(const struct recorder *r, const struct object *o);
 /** Ends every exposure that holds (end of the recording). 0 or -errno. */

@@ -1,4 +1,11 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * faults.c: outsiders' faults, by page.
+ *
+ * A fault tells who may have stored to a page, from when on, and stays: the stores that follow are silent. When the outsider is
+ * gone it explains only differences of pages that were not looked at since. Those of one page are found by it, however many
+ * there are; those of more (a folio that became dirty) are few, and in a list.
+ */
 #include "record/faults.h"
 
 #include <errno.h>
@@ -11,58 +18,130 @@
 
 #define LOOK_AFTER_NS 1000000ull /* the store comes after the event: look a moment later */
 
-/** Can a difference that is found now be this outsider's? Not if the object was looked at since it ended. */
-static bool can_be(const struct object *o, const struct fault *f)
+/** Can a difference that is found now be this outsider's? Not if the page was looked at since it ended. */
+static bool can_be(const struct fault *f, uint64_t looked_ns)
 {
-	return !f->gone_ns || o->look_ns < f->gone_ns;
+	return !f->gone_ns || looked_ns < f->gone_ns;
+}
+
+/** The newest fault of a list, from f on, that can have changed the page; NULL: none. */
+static const struct fault *newest(const struct fault *f, uint64_t page, uint64_t looked_ns)
+{
+	while (f && !(page >= f->first && page - f->first < f->n && can_be(f, looked_ns)))
+		f = f->next;
+	return f;
 }
 
 const struct fault *faults__on(const struct object *o, uint64_t page)
 {
+	const uint64_t looked_ns = object__looked_ns(o, page);
+	const struct fault *wide = newest(o->wide, page, looked_ns);
+	struct fault *first;
 	const struct fault *f;
 
-	LL_FOREACH (o->faults, f)
-		if (page >= f->first && page - f->first < f->n && can_be(o, f))
-			return f;
-	return NULL;
+	HASH_FIND(hh, o->faults, &page, sizeof(page), first);
+	f = newest(first, page, looked_ns);
+	return f && (!wide || f->ns > wide->ns) ? f : wide;
+}
+
+int faults__each(const struct object *o, int (*fn)(void *ctx, const struct fault *f), void *ctx)
+{
+	const struct fault *of_page, *f;
+	int err = 0;
+
+	for (of_page = o->faults; of_page && !err; of_page = of_page->hh.next)
+		for (f = of_page; f && !err; f = f->next)
+			err = fn(ctx, f);
+	for (f = o->wide; f && !err; f = f->next)
+		err = fn(ctx, f);
+	return err;
+}
+
+/** Search for the one outsider. */
+struct near {
+	const struct object *o;
+	const struct fault *found;
+};
+
+static int is_another(void *ctx, const struct fault *f)
+{
+	struct near *n = ctx;
+
+	if (!can_be(f, n->o->look_ns))
+		return 0;
+	if (n->found && (f->writer != n->found->writer || f->channel != n->found->channel))
+		return 1;
+	n->found = f;
+	return 0;
 }
 
 const struct fault *faults__near(const struct object *o)
 {
-	const struct fault *f, *found = NULL;
+	struct near n = { .o = o };
 
-	LL_FOREACH (o->faults, f) {
-		if (!can_be(o, f))
-			continue;
-		if (found && (f->writer != found->writer || f->channel != found->channel))
-			return NULL;
-		found = f;
-	}
-	return found;
+	return faults__each(o, is_another, &n) ? NULL : n.found;
+}
+
+static int can_have_stored(void *ctx, const struct fault *f)
+{
+	return can_be(f, ((const struct object *)ctx)->look_ns);
+}
+
+bool faults__any(const struct object *o)
+{
+	return faults__each(o, can_have_stored, (void *)o);
+}
+
+static void end_list(struct fault *f, uint32_t writer, uint64_t ns)
+{
+	for (; f; f = f->next)
+		if (f->writer == writer && !f->gone_ns)
+			f->gone_ns = ns;
 }
 
 void faults__outsider_gone(struct recorder *r, const struct kevent *ke)
 {
+	const struct outsider *w;
+	struct object *o;
 	struct fault *f;
 
-	for (struct object *o = r->objects; o; o = o->hh.next)
-		LL_FOREACH (o->faults, f)
-			if (!f->gone_ns && who__pid(r, f->writer) == (pid_t)ke->tgid)
-				f->gone_ns = ke->ns;
+	LL_FOREACH (r->outsiders, w) {
+		if (w->pid != (pid_t)ke->tgid)
+			continue;
+		for (o = r->objects; o; o = o->hh.next) {
+			for (f = o->faults; f; f = f->hh.next)
+				end_list(f, w->id, ke->ns);
+			end_list(o->wide, w->id, ke->ns);
+		}
+	}
+}
+
+/** Puts it at the head of its list. */
+static void add(struct object *o, struct fault *f)
+{
+	if (f->n > 1) {
+		LL_PREPEND(o->wide, f);
+		return;
+	}
+	HASH_FIND(hh, o->faults, &f->first, sizeof(f->first), f->next);
+	if (f->next)
+		HASH_DEL(o->faults, f->next);
+	HASH_ADD(hh, o->faults, first, sizeof(f->first), f);
 }
 
 static int note(struct object *o, const struct kevent *ke, uint32_t writer, uint32_t channel)
 {
 	const uint64_t first = ke->offset / BPREC_PAGE_SIZE;
 	const uint64_t n = (ke->length + BPREC_PAGE_SIZE - 1) / BPREC_PAGE_SIZE;
-	const struct fault *known = faults__on(o, first);
-	struct fault *f;
+	struct fault *known = (struct fault *)faults__on(o, first), *f;
 
 	o->exposed = true;
 	if (o->next_look_ns > ke->ns + LOOK_AFTER_NS)
 		o->next_look_ns = ke->ns + LOOK_AFTER_NS;
-	if (known && known->writer == writer && known->n >= n)
+	if (known && known->writer == writer && known->n >= n) {
+		known->again_ns = ke->ns;
 		return 0;
+	}
 	f = calloc(1, sizeof(*f));
 	if (!f)
 		return -ENOMEM;
@@ -70,8 +149,8 @@ static int note(struct object *o, const struct kevent *ke, uint32_t writer, uint
 	f->n = n ? n : 1;
 	f->writer = writer;
 	f->channel = channel;
-	f->ns = ke->ns;
-	LL_PREPEND(o->faults, f);
+	f->ns = f->again_ns = ke->ns;
+	add(o, f);
 	return 0;
 }
 

@@ -13,6 +13,10 @@ const struct fault *faults__on(const struct object *o, uint64_t page);
 /** One fault of the object if all of them are one outsider's, else NULL: a fault can map the pages around it too (a large
  *  folio on ext4, fault-around on tmpfs), which then change without one of their own. */
 const struct fault *faults__near(const struct object *o);
+/** Calls fn with each fault, until it returns other than 0; returns that. */
+int faults__each(const struct object *o, int (*fn)(void *ctx, const struct fault *f), void *ctx);
+/** True if one of them can have changed something since the whole object was looked at. */
+bool faults__any(const struct object *o);
 /** A process is gone: differences that come after the next look aren't its own. */
 void faults__outsider_gone(struct recorder *r, const struct kevent *ke);
 

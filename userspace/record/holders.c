@@ -16,9 +16,9 @@
 
 #include <Judy.h>
 
-#include "record/compare.h"
 #include "record/emit.h"
 #include "record/exposure.h"
+#include "record/look.h"
 #include "record/object.h"
 #include "record/sharing.h"
 #include "record/who.h"
@@ -77,7 +77,7 @@ static int on_hold(void *ctx, const struct khold *h)
 			     map ? h->end - h->start : ~0ull);
 }
 
-/** Compares once more, then ends what the sweep did not see again. */
+/** Ends what the sweep did not see again. */
 static int end_unseen(struct recorder *r, struct object *o)
 {
 	struct exposure *e, *tmp;
@@ -86,7 +86,7 @@ static int end_unseen(struct recorder *r, struct object *o)
 	LL_FOREACH_SAFE (r->exposures, e, tmp) {
 		if (e->obj != o || e->seen)
 			continue;
-		err = compare__object(r, o, true);
+		err = look__holder_gone(r, e);
 		if (!err)
 			err = exposure__end(r, e);
 		if (err)
@@ -182,7 +182,7 @@ static int on_exit_of(struct recorder *r, const struct kevent *ke)
 	LL_FOREACH_SAFE (r->exposures, e, tmp) {
 		if (e->pid != (pid_t)ke->tgid || err)
 			continue;
-		err = compare__object(r, e->obj, true);
+		err = look__holder_gone(r, e);
 		if (!err)
 			err = exposure__end(r, e);
 	}

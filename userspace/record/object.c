@@ -66,6 +66,18 @@ struct object *object__by_kevent(struct recorder *r, const struct kevent *ke)
 	return find_key(r, &k);
 }
 
+struct object *object__by_hold(struct recorder *r, const struct khold *h)
+{
+	const struct object_key k = {
+		.key = h->object,
+		.inode = h->inode,
+		.dev = h->dev,
+		.generation = h->generation,
+	};
+
+	return find_key(r, &k);
+}
+
 static int write_object(struct recorder *r, struct object *o, const struct object_key *k,
 			const char *path, uint32_t flags)
 {
@@ -143,7 +155,10 @@ uint64_t object__size(const struct object *o)
 
 void object__forget_pages(struct object *o)
 {
-	o->nsaved = 0;
+	ranges__free(&o->saved);
+	ranges__free(&o->lately);
+	ranges__free(&o->stored);
+	o->look_ns = 0;
 	o->stale = false;
 }
 
@@ -154,39 +169,16 @@ static bool is_saved(struct recorder *r, const struct object *o, uint64_t first,
 		return false;
 	if (o->exposed || o->writecount > 0 || o->mmap_writable > 0)
 		return false;
-	for (size_t i = 0; i < o->nsaved; i++)
-		if (first >= o->saved[i].first && end <= o->saved[i].end)
+	for (size_t i = 0; i < o->saved.n; i++)
+		if (first >= o->saved.v[i].first && end <= o->saved.v[i].end)
 			return true;
 	return false;
-}
-
-static int add_saved(struct object *o, uint64_t first, uint64_t end)
-{
-	struct saved_range *v;
-	size_t n = 0;
-
-	for (size_t i = 0; i < o->nsaved; i++) { /* swallow what touches it */
-		struct saved_range s = o->saved[i];
-
-		if (s.end < first || s.first > end) {
-			o->saved[n++] = s;
-			continue;
-		}
-		first = s.first < first ? s.first : first;
-		end = s.end > end ? s.end : end;
-	}
-	v = realloc(o->saved, (n + 1) * sizeof(*v));
-	if (!v)
-		return -ENOMEM;
-	v[n++] = (struct saved_range){ first, end };
-	o->saved = v;
-	o->nsaved = n;
-	return 0;
 }
 
 int object__save(struct recorder *r, struct object *o, uint64_t first, uint64_t n)
 {
 	struct space_runs runs = { 0 };
+	const uint64_t begin = now_ns();
 	uint64_t size = 0, lost = 0;
 	int err;
 
@@ -202,9 +194,10 @@ int object__save(struct recorder *r, struct object *o, uint64_t first, uint64_t 
 		err = emit__gap(r, GAP_UNREADABLE, CH_UNKNOWN, o->id,
 				"%llu pages could not be read", (unsigned long long)lost);
 	if (!err)
-		err = add_saved(o, first, first + n);
+		err = ranges__add(&o->saved, first, first + n);
+	ranges__settle(&o->saved);
 	if (!o->look_ns)
-		o->look_ns = now_ns();
+		o->look_ns = begin;
 	space_runs__free(&runs);
 	return err;
 }
@@ -217,14 +210,36 @@ int object__each_saved(struct object *o, uint64_t first, uint64_t n,
 	const uint64_t end = n > ~0ull - first ? ~0ull : first + n;
 	int err = 0;
 
-	for (size_t i = 0; i < o->nsaved && !err; i++) {
-		uint64_t lo = o->saved[i].first > first ? o->saved[i].first : first;
-		uint64_t hi = o->saved[i].end < end ? o->saved[i].end : end;
+	for (size_t i = 0; i < o->saved.n && !err; i++) {
+		uint64_t lo = o->saved.v[i].first > first ? o->saved.v[i].first : first;
+		uint64_t hi = o->saved.v[i].end < end ? o->saved.v[i].end : end;
 
 		if (lo < hi)
 			err = fn(r, o, lo, hi - lo, ctx);
 	}
 	return err;
+}
+
+int object__saved_within(const struct object *o, uint64_t first, uint64_t n, struct ranges *ret)
+{
+	struct range v = { first, n > ~0ull - first ? ~0ull : first + n };
+	const struct ranges within = { .v = &v, .n = 1 };
+
+	return ranges__both(&o->saved, &within, ret);
+}
+
+uint64_t object__looked_ns(const struct object *o, uint64_t page)
+{
+	return o->lately_ns > o->look_ns && ranges__has(&o->lately, page) ? o->lately_ns
+									  : o->look_ns;
+}
+
+void object__drop_look(struct object *o)
+{
+	if (o->look)
+		ranges__free(&o->look->todo);
+	free(o->look);
+	o->look = NULL;
 }
 
 static int stop_at_first(void *ctx, const struct model_space *s, const struct model_vma *v)
@@ -263,6 +278,27 @@ void object__trim(struct recorder *r, bool all)
 	}
 }
 
+static void free_list(struct fault *f)
+{
+	while (f) {
+		struct fault *next = f->next;
+
+		free(f);
+		f = next;
+	}
+}
+
+static void free_faults(struct object *o)
+{
+	struct fault *f, *tmp;
+
+	HASH_ITER (hh, o->faults, f, tmp) {
+		HASH_DEL(o->faults, f);
+		free_list(f);
+	}
+	free_list(o->wide);
+}
+
 void object__free_all(struct recorder *r)
 {
 	struct object *o, *tmp;
@@ -271,13 +307,11 @@ void object__free_all(struct recorder *r)
 		HASH_DEL(r->objects, o);
 		if (o->fd >= 0)
 			close(o->fd);
-		while (o->faults) {
-			struct fault *f = o->faults;
-
-			o->faults = f->next;
-			free(f);
-		}
-		free(o->saved);
+		free_faults(o);
+		ranges__free(&o->saved);
+		ranges__free(&o->lately);
+		ranges__free(&o->stored);
+		object__drop_look(o);
 		free(o);
 	}
 }

@@ -20,6 +20,8 @@ int object__get(struct recorder *r, const struct object_key *key, const char *pa
 struct object *object__find(struct recorder *r, uint32_t id);
 /** By the kernel's key, with identity checked (DESIGN 12, rule 12); NULL if it is none of ours. */
 struct object *object__by_kevent(struct recorder *r, const struct kevent *ke);
+/** The same of a line of the kernel's lists. */
+struct object *object__by_hold(struct recorder *r, const struct khold *h);
 /** Makes sure that pages [first, first + n) are saved and up to date (EV_PAGES). 0 or -errno. */
 int object__save(struct recorder *r, struct object *o, uint64_t first, uint64_t n);
 /** Calls fn with each saved range that meets [first, first + n). 0, -errno or fn's value. */
@@ -27,6 +29,12 @@ int object__each_saved(struct object *o, uint64_t first, uint64_t n,
 		       int (*fn)(struct recorder *r, struct object *o, uint64_t first, uint64_t n,
 				 void *ctx),
 		       struct recorder *r, void *ctx);
+/** Saved pages of [first, first + n), added to *ret, which was empty. 0 or -ENOMEM. */
+int object__saved_within(const struct object *o, uint64_t first, uint64_t n, struct ranges *ret);
+/** When the page, which is saved, was saved or compared last (CLOCK_MONOTONIC ns): at this time or later. */
+uint64_t object__looked_ns(const struct object *o, uint64_t page);
+/** Ends a look that is under way, as if it had not begun. */
+void object__drop_look(struct object *o);
 /** The saved pages are no longer to be trusted. */
 void object__forget_pages(struct object *o);
 /** True if a living insider maps it. */

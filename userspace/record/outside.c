@@ -21,6 +21,7 @@
 #include "record/faults.h"
 #include "record/holders.h"
 #include "record/insiders.h"
+#include "record/look.h"
 #include "record/object.h"
 #include "record/sched.h"
 #include "record/stores.h"
@@ -289,15 +290,10 @@ bool outside__holds(struct recorder *r, const struct task *t)
 
 int outside__tick(struct recorder *r, uint64_t now)
 {
-	int err = 0;
-
 	(void)now;
 	if (r->changes)
 		sched__run(r); /* some hold may be over */
-	for (struct object *o = r->objects; o && !err; o = o->hh.next)
-		if (compare__wanted(r, o))
-			err = compare__object(r, o, false);
-	return err;
+	return r->k ? look__tick(r) : 0;
 }
 
 bool outside__busy(const struct recorder *r)
@@ -307,7 +303,7 @@ bool outside__busy(const struct recorder *r)
 	if (!r->exposures)
 		return false;
 	for (const struct object *o = r->objects; o; o = o->hh.next)
-		if (compare__wanted(r, o))
+		if (look__wanted(r, o))
 			return true;
 	return false;
 }
@@ -345,7 +341,7 @@ int outside__before_unmap(struct recorder *r, struct task *t, uint64_t addr, uin
 		if (!o || s->vmas[i].end <= addr || (!whole && s->vmas[i].addr >= addr + len))
 			continue;
 		if (o->exposed || o->memory)
-			err = compare__object(r, o, true);
+			err = look__last(r, o);
 		if (!err && r->changes)
 			err = mark_in_flight(r, t, o);
 		s = model__space(r->m, t->space);
@@ -382,5 +378,7 @@ int outside__finish(struct recorder *r)
 	if (!r->k)
 		return 0;
 	err = exposure__end_all(r);
+	if (!err)
+		err = look__finish(r);
 	return err ? err : write_losses(r);
 }

@@ -12,6 +12,9 @@
 /** How much of the program's memory is hashed, for replay to compare. */
 enum record_checksum { CHECKSUM_SPARSE, CHECKSUM_NONE, CHECKSUM_ALL };
 
+/** How write faults are turned on again in outsiders that have stored to a page. */
+enum record_rearm { REARM_NONE, REARM_SOFT_DIRTY };
+
 /** What to record and how. */
 struct record_opts {
 	const char *dir;   /* trace directory, made by writer__new */
@@ -19,6 +22,8 @@ struct record_opts {
 	char *const *envp;
 	bool require_observation; /* fail where BPF can't observe */
 	enum record_checksum checksum;
+	double compare_budget; /* percent of the time that goes into comparing exposed objects, 0 to 100 */
+	enum record_rearm rearm;
 	bool no_tsc_fault; /* as on a machine where rdtsc can't be made to fault (tests) */
 	bool drop_user;	   /* become uid, gid before the trace is made (BPF is loaded first) */
 	uid_t uid;

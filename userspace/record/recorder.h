@@ -17,6 +17,7 @@
 #include "sys/sys.h"
 #include "trace/writer.h"
 #include "tracee/home.h"
+#include "util/ranges.h"
 
 /** Where a tracee is, as far as its stops tell. */
 enum task_state {
@@ -136,9 +137,17 @@ struct addr_range {
 	uint64_t start, end;
 };
 
-/** Pages [first, end) of an object that are saved and up to date. */
-struct saved_range {
-	uint64_t first, end;
+/** A look at an object's contents that is under way, a slice at a time (look.c). */
+struct look_pass {
+	struct ranges todo; /* pages that it reads */
+	size_t at;	    /* range that comes next, ... */
+	uint64_t done;	    /* ... and how many of its pages are read */
+	bool whole;  /* all that is mapped and saved, not just what outsiders may have stored to */
+	bool covers; /* ... which is all that is saved */
+	uint64_t begin_ns;  /* each page is read after this */
+	uint64_t cost_ns;   /* processor time so far */
+	uint64_t pages;	    /* read so far */
+	uint64_t differing; /* of these, pages that had changed */
 };
 
 /** A page-cache object that is or was mapped. */
@@ -152,26 +161,40 @@ struct object {
 	bool device;
 	bool memory;  /* of shmem or hugetlbfs: its stores leave no trace of any kind */
 	bool exposed; /* an outsider could or can write it */
+	bool hidden;  /* ... by stores that no hook shows; never false again */
 	bool stale;   /* saved pages may be out of date: save again at the next mmap */
 	int32_t writecount, mmap_writable; /* at the last look */
-	struct saved_range *saved;
-	size_t nsaved;
-	uint64_t look_ns;	 /* when its contents were saved or compared last */
-	uint64_t next_look_ns;	 /* not before this */
-	struct fault *faults;	 /* outsiders' first stores by page, utlist */
+	struct ranges saved;		   /* pages that are saved and up to date */
+	uint64_t look_ns;     /* each of these was saved or compared at this time or later */
+	struct ranges lately; /* pages that were compared again ... */
+	uint64_t lately_ns;   /* ... at this time or later */
+	struct ranges
+		stored; /* outsiders have stored to these (rearm.c), and they were not compared since */
+	uint64_t next_look_ns; /* no new look before this */
+	uint64_t
+		owed_ns; /* outsiders that could write it were gone then: if later than look_ns, a whole look is due */
+	uint32_t owed_writer; /* the one who could store into it; 0: none or several */
+	bool owed_stores;     /* one of them could store */
+	bool untold; /* pages were not looked at when they should have been, and a gap says so */
+	struct look_pass *look; /* under way; NULL: none */
+	struct fault *
+		faults; /* outsiders' first stores, each of one page: by page, the newest of a list of its own */
+	struct fault *wide;	 /* those of more pages, a list */
 	struct object *older;	 /* another object with the same inode number */
 	UT_hash_handle hh;	 /* by id */
 	UT_hash_handle hh_inode; /* by inode, the newest of each */
 };
 
-/** An outsider's write fault (or dirtying) of one page, not yet seen as a difference. */
+/** An outsider's write fault (or dirtying) of one page or some, not yet seen as a difference. */
 struct fault {
 	uint64_t first, n; /* pages */
 	uint32_t writer;   /* id */
 	uint32_t channel;
-	uint64_t ns;
-	uint64_t gone_ns; /* its process ended then; 0: it hasn't */
-	struct fault *next;
+	uint64_t ns;	    /* first time */
+	uint64_t again_ns;  /* last time */
+	uint64_t gone_ns;   /* its process ended then; 0: it hasn't */
+	struct fault *next; /* next older one in its list */
+	UT_hash_handle hh;  /* by page, if it is of one page and the newest of that */
 };
 
 /** An outsider's call under way or over, not yet written to the trace. */
@@ -190,6 +213,7 @@ struct outsider {
 	pid_t pid;
 	uint64_t start_ns;
 	char comm[16];
+	bool rearmed; /* the trace says whether its soft-dirty bits can be cleared */
 	struct outsider *next;
 };
 
@@ -208,6 +232,18 @@ struct wait_result {
 	pid_t tid;
 	int status;
 	uint64_t ns;
+};
+
+/** Time for looks at exposed objects (look.c): processor time in nanoseconds, earned with the time that passes. */
+struct look_budget {
+	uint64_t start_ns;  /* of the recording */
+	uint64_t earned_ns; /* up to when time was earned */
+	double usual,
+		last; /* to be spent: on looks in between, and kept for last ones; below 0: overdrawn */
+	uint64_t spent_ns;     /* in all */
+	uint64_t looks, pages; /* that were ended, read */
+	uint64_t longest_ns;   /* dearest look */
+	uint32_t served;       /* object whose turn it was last */
 };
 
 struct recorder;
@@ -240,6 +276,9 @@ struct recorder {
 		*own_calls; /* watch: insiders' calls that change objects and have not ended */
 	struct outsider *outsiders;
 	struct exposure *exposures;
+	struct look_budget budget;
+	bool rearm;	   /* soft-dirty bits of outsiders are read and cleared before looks */
+	uint64_t rearm_ns; /* ... when they were last */
 	struct patched *patched; /* what objects hold to be patched (patch.c) */
 	uint32_t next_space, next_group, next_object, next_outsider, next_exposure;
 	size_t ntasks;	 /* threads alive */

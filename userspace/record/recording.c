@@ -28,10 +28,12 @@
 #include "record/events.h"
 #include "record/exec.h"
 #include "record/image.h"
+#include "record/look.h"
 #include "record/object.h"
 #include "record/order.h"
 #include "record/outside.h"
 #include "record/patch.h"
+#include "record/rearm.h"
 #include "record/recorder.h"
 #include "record/start.h"
 #include "record/tree.h"
@@ -236,7 +238,11 @@ int recording__open(struct recorder *r)
 		err = writer__new(&r->w, r->opts->dir);
 	if (err)
 		return err__set(err, "%s: %s", r->opts->dir, strerror(-err));
-	return start__write(r, why);
+	err = start__write(r, why);
+	if (!err)
+		err = rearm__start(r);
+	look__start(r);
+	return err;
 }
 
 int record__run(const struct record_opts *opts, struct record_result *ret)

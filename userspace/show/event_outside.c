@@ -133,6 +133,10 @@ static void decode_compare(struct sink *s, const struct event_header *ev)
 	const struct ev_compare *e = (const void *)(ev + 1);
 
 	s->ops->num(s, "object", e->object);
+	if (e->flags & COMPARE_PARTIAL)
+		s->ops->text(s, "read", "a part");
+	else if (e->flags & COMPARE_LIKELY)
+		s->ops->text(s, "read", "what is likely");
 	s->ops->num(s, "pages", e->pages);
 	s->ops->num(s, "pages_changed", e->pages_changed);
 	s->ops->num(s, "from_ns", e->from_ns);

@@ -7,7 +7,8 @@
  * are ABSENT although they lie within the size that is reported.
  *
  * Holes are found by SEEK_DATA and SEEK_HOLE (man 2 lseek) on an open file description of our own, as the one behind fd may be
- * shared with the program, and only in files that occupy less than their size.
+ * shared with the program, and only in files that occupy less than their size. A few pages are read sooner than a file is
+ * opened: read(2) of a hole gives zeros, and makes no pages in tmpfs.
  *
  * Not seen: what a mapping stored behind the end of the file in its last page; read(2) gives zeros there.
  */
@@ -25,6 +26,7 @@
 
 #define PAGE	    ((uint64_t)BPREC_PAGE_SIZE)
 #define CHUNK_PAGES 64ull /* 256 KiB stay in the second-level cache between the copy and the hash */
+#define SEEK_ABOVE  16ull /* pages from which on holes are looked for */
 
 static uint8_t chunk[CHUNK_PAGES * BPREC_PAGE_SIZE] __attribute__((aligned(4096)));
 
@@ -183,7 +185,7 @@ int space_read__file(struct page_sink *s, int fd, uint64_t first, uint64_t npage
 	if (err)
 		return err;
 	uint64_t in_file = min_u64(pages_of(size), end);
-	f.seek_fd = first < in_file ? open_for_seek(fd, &st) : -1;
+	f.seek_fd = first + SEEK_ABOVE < in_file ? open_for_seek(fd, &st) : -1;
 	err = pass_file(&f, first, in_file);
 	if (f.seek_fd >= 0)
 		close(f.seek_fd);

@@ -462,7 +462,7 @@ static int check_gap(struct part *p)
 static int check_compare(struct part *p)
 {
 	const struct ev_compare *b = p->body;
-	const int err = zero(b->reserved);
+	const int err = in_range("flags", b->flags, 0, COMPARE_LIKELY | COMPARE_PARTIAL);
 
 	return err < 0 ? err : known(p->c->objects, "object", b->object);
 }

@@ -21,6 +21,7 @@
 #define PM_SWAPPED (1ull << 62)
 #define PM_FILE	   (1ull << 61) /* of a file, or shared anonymous */
 #define PM_GUARD   (1ull << 58) /* guard region: nothing there (Linux 6.15) */
+#define PM_STORED  (1ull << 55) /* soft-dirty */
 
 #define CHUNK	   4096u  /* words read at a time */
 #define SCAN_ABOVE 32768u /* pages from which on PAGEMAP_SCAN pays */
@@ -45,6 +46,7 @@ struct walk {
 	void *ctx;
 	uint64_t run, npages; /* start address and length of the run */
 	bool shared;	      /* pages of files and shared memory too */
+	uint64_t need;	      /* bits that a wanted page has, beside being there */
 };
 
 static int end_run(struct walk *w)
@@ -71,7 +73,7 @@ static bool is_wanted(const struct walk *w, uint64_t word)
 {
 	const uint64_t not = w->shared ? PM_GUARD : PM_FILE | PM_GUARD;
 
-	return (word & (PM_PRESENT | PM_SWAPPED)) && !(word & not );
+	return (word & (PM_PRESENT | PM_SWAPPED)) && !(word & not ) && (word & w->need) == w->need;
 }
 
 /* Reads the words of [addr, end). */
@@ -126,10 +128,10 @@ static int walk_scan(struct walk *w, uint64_t addr, uint64_t end)
 	return 0;
 }
 
-static int walk_pages(pid_t pid, bool shared, uint64_t addr, uint64_t end,
+static int walk_pages(pid_t pid, bool shared, uint64_t need, uint64_t addr, uint64_t end,
 		      int (*fn)(void *ctx, uint64_t addr, uint64_t n), void *ctx)
 {
-	struct walk w = { .fn = fn, .ctx = ctx, .shared = shared };
+	struct walk w = { .fn = fn, .ctx = ctx, .shared = shared, .need = need };
 	char path[64];
 	int err = -ENOTTY;
 
@@ -150,11 +152,17 @@ static int walk_pages(pid_t pid, bool shared, uint64_t addr, uint64_t end,
 int tracee__private_pages(pid_t pid, uint64_t addr, uint64_t end,
 			  int (*fn)(void *ctx, uint64_t addr, uint64_t n), void *ctx)
 {
-	return walk_pages(pid, false, addr, end, fn, ctx);
+	return walk_pages(pid, false, 0, addr, end, fn, ctx);
 }
 
 int tracee__present_pages(pid_t pid, uint64_t addr, uint64_t end,
 			  int (*fn)(void *ctx, uint64_t addr, uint64_t n), void *ctx)
 {
-	return walk_pages(pid, true, addr, end, fn, ctx);
+	return walk_pages(pid, true, 0, addr, end, fn, ctx);
+}
+
+int tracee__stored_pages(pid_t pid, uint64_t addr, uint64_t end,
+			 int (*fn)(void *ctx, uint64_t addr, uint64_t n), void *ctx)
+{
+	return walk_pages(pid, true, PM_STORED, addr, end, fn, ctx);
 }

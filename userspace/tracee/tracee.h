@@ -123,6 +123,9 @@ int tracee__private_pages(pid_t pid, uint64_t addr, uint64_t end,
 /** The same for all pages that are there, those of files and shared memory too. */
 int tracee__present_pages(pid_t pid, uint64_t addr, uint64_t end,
 			  int (*fn)(void *ctx, uint64_t addr, uint64_t n), void *ctx);
+/** Of those, the pages that were stored to since soft-dirty bits were cleared (man 5 proc, /proc/PID/clear_refs). */
+int tracee__stored_pages(pid_t pid, uint64_t addr, uint64_t end,
+			 int (*fn)(void *ctx, uint64_t addr, uint64_t n), void *ctx);
 
 /** A descriptor of ours for the file that `fd` of the process refers to (pidfd_getfd; close-on-exec): its own open file
  *  description, read-only, where it can be opened again; else a duplicate, and *ret_dup is set (its file position is the
