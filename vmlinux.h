@@ -77,6 +77,7 @@ struct signal_struct {
 };
 struct mm_struct {
 	struct file *exe_file;
+	struct task_struct *owner; /* the thread group's leader; only with CONFIG_MEMCG */
 	unsigned long start_code;
 	unsigned long task_size; /* where its addresses end: TASK_SIZE */
 };
@@ -155,6 +156,16 @@ struct file {
 	loff_t f_pos;
 	void *private_data;
 };
+struct kiocb {
+	struct file *ki_filp;
+	loff_t ki_pos;
+	void *ki_complete; /* NULL: whoever began it waits for its end */
+	int ki_flags;	   /* IOCB_* */
+};
+struct iattr {
+	unsigned int ia_valid; /* ATTR_* */
+	loff_t ia_size;
+};
 struct proc_inode {
 	struct pid *pid;
 	struct inode vfs_inode;
@@ -219,6 +230,10 @@ struct pt_regs {
 	unsigned long ip;
 };
 
+struct userfaultfd_ctx {
+	struct mm_struct *mm;
+};
+
 /* io_uring */
 struct io_cqe {
 	__s32 res;
@@ -229,9 +244,6 @@ struct io_kiocb {
 	__u8 opcode;
 	__u64 flags; /* REQ_F_* */
 	struct io_cqe cqe;
-};
-struct kiocb {
-	loff_t ki_pos;
 };
 struct io_rw {
 	struct kiocb kiocb;

@@ -64,13 +64,18 @@ static __always_inline __u64 folio_bytes(struct folio *folio)
 	return 4096ull << (order & 31);
 }
 
-/* True if the current thread is inside a call that was announced for this object. */
-static __always_inline bool explained(__u64 object)
+static __always_inline bool announced(__u64 object, __u64 slot)
 {
-	struct flight_key key = { bpf_get_current_pid_tgid(), 0 };
+	struct flight_key key = { bpf_get_current_pid_tgid(), slot };
 	struct flight *f = bpf_map_lookup_elem(&flights, &key);
 
 	return f && f->n.object == object;
+}
+
+/* True if the current thread is inside a call, or at a choke point, that was announced for this object. */
+static __always_inline bool explained(__u64 object)
+{
+	return announced(object, 0) || announced(object, FLIGHT_CHOKE);
 }
 
 SEC("bprec_tp/writeback_dirty_folio")

@@ -15,8 +15,7 @@
  */
 #include "sys.bpf.h"
 
-enum { MAP_SHARED = 1, MAP_SHARED_VALIDATE = 3, MAP_TYPE = 0xf, MAP_FIXED = 0x10 };
-enum { MAP_ANONYMOUS = 0x20, PROT_WRITE = 2 };
+enum { MAP_SHARED = 1, MAP_SHARED_VALIDATE = 3, MAP_TYPE = 0xf, PROT_WRITE = 2 };
 enum { S_IFMT = 0170000, S_IFREG = 0100000, S_IFBLK = 0060000 };
 #define IMAGE_PROT (2ull << 32 | 5) /* MAP_PRIVATE; PROT_READ | PROT_EXEC */
 
@@ -142,12 +141,11 @@ static __noinline int exposed(const struct mapping *m, __u64 length, __u64 addr,
 	return emit(&n);
 }
 
-__noinline int map_begin(__u32 fd, __u64 offset, __u64 length, __u32 prot, __u32 flags)
+__noinline int map_file_begin(__u64 file, __u64 offset, __u64 length, __u32 prot, __u32 flags)
 {
 	__u32 type = flags & MAP_TYPE;
 	bool over = flags & MAP_FIXED && is_holder();
 	struct flight f = { .end = END_MAPPING, .nslots = over };
-	__u64 file = flags & MAP_ANONYMOUS ? 0 : fd_file(fd);
 	__u64 object = file_object(file);
 	struct file *fp = (void *)file;
 
@@ -176,6 +174,11 @@ __noinline int map_begin(__u32 fd, __u64 offset, __u64 length, __u32 prot, __u32
 	f.n.length = length;
 	f.file = object;
 	return flight_begin(&f, 0);
+}
+
+__noinline int map_begin(__u32 fd, __u64 offset, __u64 length, __u32 prot, __u32 flags)
+{
+	return map_file_begin(flags & MAP_ANONYMOUS ? 0 : fd_file(fd), offset, length, prot, flags);
 }
 
 /* The object can only be told while it is mapped; a mapping that exposes nothing doesn't matter. */

@@ -190,8 +190,6 @@ int call_begin(struct sys_enter *ctx)
 	}
 }
 
-enum { MAP_FIXED = 0x10 };
-
 /* A call that can take mappings away is over. */
 static __always_inline void maps_changed(__u32 nr)
 {

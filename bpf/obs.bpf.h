@@ -58,6 +58,9 @@ struct flight_key {
 	__u64 slot; /* 0, or the number of the part (aio, dedupe); FLIGHT_URING for a request */
 };
 #define FLIGHT_URING (~0ull)
+/* A change that was announced at a choke point: by its kiocb if somebody else may end it (that of io_uring is where the
+ * request is), else by its thread. */
+#define FLIGHT_CHOKE FLIGHT_URING
 
 /** How a flight's real range is found when it ends. */
 enum flight_end {
@@ -299,6 +302,10 @@ int flight_finish(struct flight *f, __s64 ret);
 int flight_late(struct flight *f, __s64 ret);
 /** Notes that the current process is a 32-bit one, if it is. */
 int compat_exec(void);
+/** Ends what this thread or kiocb announced at the choke point of this hook (ANY_HOOK: at any); as_begun: with the range
+ *  that was announced. */
+int choke_end(__u64 who, __s64 ret, __u32 hook, __u32 as_begun);
+#define ANY_HOOK KHOOK_MAX
 /** What flight_end does for END_BY_FD: the descriptor tells the object. */
 int open_end(struct flight *f, __s64 ret);
 /** The same for END_BY_SIZE: looks over the watched objects. */

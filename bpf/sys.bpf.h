@@ -6,6 +6,7 @@
 #include "obs.bpf.h"
 
 enum { RWF_APPEND = 0x10 };
+enum { MAP_FIXED = 0x10, MAP_ANONYMOUS = 0x20 };
 
 /** Arguments of one write, in the program's own frame. */
 struct request {
@@ -46,7 +47,9 @@ int aio_begin(__u64 list, __u64 n, __u32 pointer_bytes);
 int remote_begin(__u32 pid);
 /** The same with its vector of so many ranges. */
 int remote_vector(__u32 pid, __u64 iov, __u64 count);
-/** mmap. */
+/** mmap of the file at an address, 0: none. */
+int map_file_begin(__u64 file, __u64 offset, __u64 length, __u32 prot, __u32 flags);
+/** mmap of a descriptor. */
 int map_begin(__u32 fd, __u64 offset, __u64 length, __u32 prot, __u32 flags);
 /** munmap. */
 int unmap_begin(__u64 addr, __u64 length);

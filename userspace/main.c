@@ -108,9 +108,14 @@
  *   kern/iter.c             reads the kernel's lists
  *   kern/ring.c             reads the ring buffer
  *   kern/keeper.c           closes descriptors behind our back
+ *   kern/tier.c             choke points or tracepoints
  *   kern/tracefs.c          numbers of classic tracepoints
  *
  * The kernel side itself
+ *   bpf/choke.bpf.h         what programs at choke points share
+ *   bpf/choke.bpf.c         choke points: writes
+ *   bpf/choke_map.bpf.c     choke points: mappings, faults, memory of others
+ *   bpf/choke_size.bpf.c    choke points: sizes, space, shared blocks, descriptors
  *   bpf/emit.bpf.c          makes ring buffer records
  *   bpf/fault.bpf.c         stores through shared mappings
  *   bpf/flight.bpf.c        calls that are under way

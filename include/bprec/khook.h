@@ -131,6 +131,55 @@
 	X(iter_hold_file, iter_hold_file, "iter/task_file", "")             \
 	X(object_counters, object_counters, "syscall/counters", "")
 
+/* Tier 2, choke points: used instead of hooks on system calls and faults (userspace/kern/tier.c). */
+#define BPREC_KHOOKS_CHOKE_WRITE(X)                                                              \
+	X(choke_write_checks, choke_write_checks, "fexit/generic_write_checks",                  \
+	  "write pwrite writev pwritev direct-write sendfile splice io_uring aio kernel")        \
+	X(choke_vfs_write, choke_vfs_write, "fexit/vfs_write", "write pwrite direct-write")      \
+	X(choke_vfs_writev, choke_vfs_writev, "fexit/vfs_writev", "writev pwritev direct-write") \
+	X(choke_iter_write, choke_iter_write, "fexit/vfs_iter_write", "kernel")                  \
+	X(choke_kernel_write, choke_kernel_write, "fexit/__kernel_write_iter", "")               \
+	X(choke_splice_write, choke_splice_write, "fexit/iter_file_splice_write",                \
+	  "sendfile splice")                                                                     \
+	X(choke_iocb_write, choke_iocb_write, "fexit/vfs_iocb_iter_write", "io_uring aio")       \
+	X(choke_aio_complete, choke_aio_complete, "fentry/aio_complete_rw", "aio")               \
+	X(choke_work_end, choke_work_end, "tp_btf/workqueue_execute_end", "")
+
+#define BPREC_KHOOKS_CHOKE_SIZE(X)                                                              \
+	X(choke_fallocate, choke_fallocate, "fentry/vfs_fallocate", "fallocate madvise-remove") \
+	X(choke_fallocate_end, choke_fallocate_end, "fexit/vfs_fallocate",                      \
+	  "fallocate madvise-remove")                                                           \
+	X(choke_setattr, choke_setattr, "fentry/notify_change", "truncate open-trunc")          \
+	X(choke_setattr_end, choke_setattr_end, "fexit/notify_change", "truncate open-trunc")   \
+	X(choke_copy, choke_copy, "fentry/vfs_copy_file_range", "copy_file_range")              \
+	X(choke_copy_end, choke_copy_end, "fexit/vfs_copy_file_range", "copy_file_range")       \
+	X(choke_clone, choke_clone, "fentry/vfs_clone_file_range", "clone")                     \
+	X(choke_clone_end, choke_clone_end, "fexit/vfs_clone_file_range", "clone")              \
+	X(choke_dedupe, choke_dedupe, "fentry/vfs_dedupe_file_range_one", "dedupe")             \
+	X(choke_dedupe_end, choke_dedupe_end, "fexit/vfs_dedupe_file_range_one", "dedupe")      \
+	X(choke_fd, choke_fd, "fentry/fd_install", "open-trunc")
+
+#define BPREC_KHOOKS_CHOKE_MAP(X)                                                                  \
+	X(choke_mmap, choke_mmap, "fentry/vm_mmap_pgoff", "mmap-store")                            \
+	X(choke_mmap_end, choke_mmap_end, "fexit/vm_mmap_pgoff", "mmap-store")                     \
+	X(choke_munmap, choke_munmap, "fentry/__vm_munmap", "")                                    \
+	X(choke_munmap_end, choke_munmap_end, "fexit/__vm_munmap", "")                             \
+	X(choke_mprotect, choke_mprotect, "fentry/do_mprotect_pkey", "")                           \
+	X(choke_mprotect_end, choke_mprotect_end, "fexit/do_mprotect_pkey", "")                    \
+	X(choke_mremap, choke_mremap, "fexit/__x64_sys_mremap", "")                                \
+	X(choke_mremap32, choke_mremap32, "fexit/__ia32_sys_mremap", "")                           \
+	X(choke_shmat, choke_shmat, "fexit/do_shmat", "mmap-store")                                \
+	X(choke_shmdt, choke_shmdt, "fexit/ksys_shmdt", "")                                        \
+	X(choke_fault, choke_fault, "fentry/handle_mm_fault", "mmap-store read-into-mapping")      \
+	X(choke_remote_vm, choke_remote_vm, "fentry/__access_remote_vm", "proc-mem")               \
+	X(choke_vm_writev, choke_vm_writev, "fentry/__x64_sys_process_vm_writev", "remote-memory") \
+	X(choke_vm_writev32, choke_vm_writev32, "fentry/__ia32_sys_process_vm_writev", "")
+
+#define BPREC_KHOOKS_CHOKE(X)       \
+	BPREC_KHOOKS_CHOKE_WRITE(X) \
+	BPREC_KHOOKS_CHOKE_SIZE(X)  \
+	BPREC_KHOOKS_CHOKE_MAP(X)
+
 #define BPREC_KHOOKS(X)         \
 	BPREC_KHOOKS_TREE(X)    \
 	BPREC_KHOOKS_WRITE(X)   \
@@ -139,7 +188,8 @@
 	BPREC_KHOOKS_MAPPING(X) \
 	BPREC_KHOOKS_COMPAT(X)  \
 	BPREC_KHOOKS_LATE(X)    \
-	BPREC_KHOOKS_ITER(X)
+	BPREC_KHOOKS_ITER(X)    \
+	BPREC_KHOOKS_CHOKE(X)
 
 #define BPREC_ENUM_KHOOK(id, prog, place, serves) KHOOK_##id,
 /** Number of a hook; index of its losses in the map `losses` (times LOSS_MAX, plus enum loss_kind). */

@@ -65,7 +65,8 @@
 	X(OFF, 0, "off")          /* not asked for */                                              \
 	X(ATTACHED, 1, "attached")                                                                 \
 	X(FAILED, 2, "failed")    /* wanted, and the load or attachment was refused */             \
-	X(ABSENT, 3, "absent")    /* the kernel has no such tracepoint */
+	X(ABSENT, 3, "absent")    /* the kernel has no such tracepoint or function */            \
+	X(SPARE, 4, "spare")      /* not used: other hooks serve its channels */
 
 /* How events about outside changes can be lost; each is counted and lowers the verdict. */
 #define BPREC_LOSSES(X)                                                                            \

@@ -2,10 +2,12 @@
 /*
  * kern-driver.c: the kernel side of bprec on command, for the tests beside it. Answers each line of stdin with lines of
  * KEY=VALUE words, then a line ".":
- *   tree PID | watch PID | holders OBJECT | counters OBJECT | unwatch OBJECT | drain | losses | hooks | programs |
- *   user UID
- * Arguments: name of a hook that is left out ("" none), bytes of the ring (0: default), anything: relocate by the whole BTF. Exit 77: this machine can't, with the reason.
+ *   tree PID | watch PID | holders OBJECT | counters OBJECT | unwatch OBJECT | drain | losses | hooks | programs | tiers |
+ *   runs | user UID
+ * Arguments: name of a hook that is left out ("" none), bytes of the ring (0: default), words: whole (relocate by the whole
+ * BTF), tier1 (no choke points), refuse=HOOK (as if the kernel refused it). Exit 77: this machine can't, with the reason.
  */
+#include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <inttypes.h>
@@ -98,6 +100,31 @@ static int programs(struct kern *k)
 	return 0;
 }
 
+static int tiers(struct kern *k)
+{
+	printf("tiers=%d\n", kern__tiers(k));
+	return 0;
+}
+
+/* How often each program has run since the first such question. */
+static int runs(struct kern *k)
+{
+	static int stats = -1;
+
+	if (stats < 0)
+		stats = bpf_enable_stats(BPF_STATS_RUN_TIME);
+	for (int i = 0; i < KHOOK_MAX; i++) {
+		struct bpf_prog_info info = { 0 };
+		__u32 len = sizeof(info);
+		int fd = k->progs[i] && k->links[i] ? bpf_program__fd(k->progs[i]) : -1;
+
+		if (fd >= 0 && !bpf_obj_get_info_by_fd(fd, &info, &len))
+			printf("hook=%s runs=%llu insns=%u\n", k->hooks[i].name, info.run_cnt,
+			       info.verified_insns);
+	}
+	return stats < 0 ? stats : 0;
+}
+
 static int drain(struct kern *k)
 {
 	int n = kern__drain(k, print_event, NULL);
@@ -125,6 +152,10 @@ static int command(struct kern *k, const char *word, uint64_t number)
 		return hooks(k);
 	if (!strcmp(word, "programs"))
 		return programs(k);
+	if (!strcmp(word, "tiers"))
+		return tiers(k);
+	if (!strcmp(word, "runs"))
+		return runs(k);
 	if (!strcmp(word, "user"))
 		return setresgid(number, number, number) || setresuid(number, number, number)
 			       ? -errno
@@ -137,13 +168,19 @@ int main(int argc, char **argv)
 	struct kern_opts opts = {
 		.disable = argc > 1 ? argv[1] : NULL,
 		.ring_bytes = argc > 2 ? strtoul(argv[2], NULL, 0) : 0,
-		.whole_btf = argc > 3,
 	};
 	const char *why = "";
 	char line[128], word[32];
 	struct kern *k;
-	int err = kern__open(&k, &opts, &why);
+	int err;
 
+	for (int i = 3; i < argc; i++) {
+		opts.whole_btf |= !strcmp(argv[i], "whole");
+		opts.tier1 |= !strcmp(argv[i], "tier1");
+		if (!strncmp(argv[i], "refuse=", 7))
+			opts.refuse = argv[i] + 7;
+	}
+	err = kern__open(&k, &opts, &why);
 	if (err) {
 		printf("%s: %s\n", why, strerror(-err));
 		return 77;

@@ -80,24 +80,33 @@ static bool is_late(int i)
 	return i >= KHOOK_enter_read && i <= KHOOK_exit_pidfd_getfd;
 }
 
-/* Prepares what kern_attach_late will do without privileges. */
+/* Prepares what kern_attach_late will do without privileges. An open event, disabled or not, makes every call on the machine
+ * take the long way (TIF_SYSCALL_TRACEPOINT): with choke points it is opened when it is needed, if it then can be. */
 static void prepare(struct kern *k, int i)
 {
 	struct kern_hook *h = &k->hooks[i];
 
-	if (h->state != HOOK_ATTACHED || open_tracepoint(k, i, true) >= 0)
+	if (k->opens_late || h->state != HOOK_ATTACHED || open_tracepoint(k, i, true) >= 0)
 		return;
 	h->state = HOOK_FAILED;
 	h->error = errno;
 }
 
-void kern_attach(struct kern *k)
+int kern_attach(struct kern *k)
 {
-	for (int i = 0; i < KHOOK_MAX; i++)
+	int refused = 0;
+
+	for (int i = 0; i < KHOOK_MAX; i++) {
 		if (is_late(i))
 			prepare(k, i);
 		else if (!is_compat(i))
 			attach(k, i);
+		if (k->hooks[i].state != HOOK_FAILED || !tier_is_choke(i) || k->refused[i])
+			continue;
+		k->refused[i] = k->hooks[i].error;
+		refused++;
+	}
+	return refused;
 }
 
 /* The events are open since the beginning, with its privileges, and disabled: a program that is set runs all the same
@@ -111,7 +120,10 @@ void kern_attach_late(struct kern *k)
 	for (int i = 0; i < KHOOK_MAX; i++) {
 		if (!is_late(i) || k->hooks[i].state != HOOK_ATTACHED)
 			continue;
-		if (ioctl(k->perf_fds[i], PERF_EVENT_IOC_SET_BPF, bpf_program__fd(k->progs[i]))) {
+		if (k->opens_late)
+			open_tracepoint(k, i, true);
+		if (k->perf_fds[i] < 0 ||
+		    ioctl(k->perf_fds[i], PERF_EVENT_IOC_SET_BPF, bpf_program__fd(k->progs[i]))) {
 			k->hooks[i].state = HOOK_FAILED;
 			k->hooks[i].error = errno;
 		}
@@ -123,6 +135,8 @@ void kern_attach_compat(struct kern *k)
 {
 	struct kcompat *c = kern_compat(k);
 
+	if (k->hooks[KHOOK_compat_enter].state == HOOK_SPARE)
+		__atomic_store_n(&c->active, 1, __ATOMIC_RELEASE);
 	if (!__atomic_load_n(&c->seen, __ATOMIC_RELAXED) || k->compat_tried)
 		return;
 	k->compat_tried = true;

@@ -35,7 +35,11 @@ struct kern_opts {
 	size_t ring_bytes;   /* size of the ring buffer, power of two; default 8 MiB */
 	const char *disable; /* name of one hook that is left out on purpose (tests), NULL: none */
 	bool whole_btf;	     /* relocate by all of the kernel's BTF, not by a part of it (tests) */
-	bool tree; /* tell of forks, exits and mappings of insiders: KEV_TREE_*, KEV_STIRRED */
+	bool drops;	     /* the caller will give up its privileges: prepare for that */
+	bool tier1;	     /* no choke points, tracepoints only (tests) */
+	const char *
+		refuse; /* name of one hook that is taken as refused by the kernel (tests), NULL: none */
+	bool tree;	/* tell of forks, exits and mappings of insiders: KEV_TREE_*, KEV_STIRRED */
 };
 
 /** Loads and attaches every program that this kernel takes. *ret_kern owns everything.
@@ -46,6 +50,14 @@ int kern__open(struct kern **ret_kern, const struct kern_opts *opts, const char 
  *  more; it does so too when the recorder is killed. Until then they go on, into a ring that nobody reads. */
 void kern__close(struct kern *k);
 
+/** Which hooks are used (userspace/kern/tier.c). */
+enum kern_tiers {
+	TIER_1 = 1,    /* tracepoints */
+	TIER_2 = 2,    /* choke points */
+	TIER_BOTH = 3, /* tracepoints for some channels, choke points for others */
+};
+/** Which hooks this observation uses for channels that both can show. */
+enum kern_tiers kern__tiers(const struct kern *k);
 /** All hooks; *ret_n gets their number. Owned by k, valid until kern__close. */
 const struct kern_hook *kern__hooks(const struct kern *k, size_t *ret_n);
 

@@ -4,7 +4,8 @@
  *
  * Loading an object is all or nothing. So a hook that the kernel doesn't have at all (no such tracepoint in tracefs or
  * in the BTF) is left out beforehand; if the rest is refused all the same, each program is tried alone, with an
- * object of its own, and those that are refused are left out of the second attempt.
+ * object of its own, and those that are refused are left out of the next attempt. Hooks that other ones make
+ * superfluous are left out, too (tier.c).
  */
 #include <bpf/bpf.h>
 #include <bpf/btf.h>
@@ -45,7 +46,7 @@ struct places {
 /* Of the load that is under way: libbpf hands nothing of ours to its callbacks. */
 static const struct places *places_now;
 
-/* The type that a place is known by: "btf_trace_NAME" of a tracepoint, "bpf_iter_NAME" of an iterator. */
+/* The type that a place is known by: "btf_trace_NAME" of a tracepoint, "bpf_iter_NAME" of an iterator, a function itself. */
 static bool place_type(const char *place, struct kbtf_want *ret)
 {
 	const char *name = strchr(place, '/');
@@ -55,9 +56,13 @@ static bool place_type(const char *place, struct kbtf_want *ret)
 		snprintf(ret->name, sizeof(ret->name), "btf_trace_%s", name + 1);
 		return true;
 	}
+	ret->kind = BTF_KIND_FUNC;
+	if (!strncmp(place, "fentry/", 7) || !strncmp(place, "fexit/", 6)) {
+		snprintf(ret->name, sizeof(ret->name), "%s", name + 1);
+		return true;
+	}
 	if (strncmp(place, "iter/", 5))
 		return false;
-	ret->kind = BTF_KIND_FUNC;
 	snprintf(ret->name, sizeof(ret->name), "bpf_iter_%s", name + 1);
 	ret->name[strcspn(ret->name, ":")] = '\0';
 	return true;
@@ -124,65 +129,90 @@ static void places_open(struct places *p, const struct kern_opts *opts)
 	snprintf(p->path, sizeof(p->path), "/proc/self/fd/%d", p->cut);
 }
 
+/* What sections begin with, what places do instead, and how the program is attached. */
+static const struct {
+	const char *section, *place;
+	enum bpf_attach_type type;
+} kinds[] = {
+	{ "bprec_tp+", "tp_btf", BPF_TRACE_RAW_TP },
+	{ "bprec_iter+", "iter", BPF_TRACE_ITER },
+	{ "bprec_fentry+", "fentry", BPF_TRACE_FENTRY },
+	{ "bprec_fexit+", "fexit", BPF_TRACE_FEXIT },
+};
+#define NKINDS (sizeof(kinds) / sizeof(*kinds))
+
 /*
  * Programs in the sections bprec_tp/... and bprec_iter/... are tp_btf/... and iter/... programs of which we know the
- * place: libbpf would read the kernel's BTF for that, and looks through all of it for each. It decides so by the type of the
+ * place (those in bprec_fentry and bprec_fexit likewise): libbpf would read the kernel's BTF for that, and looks through all of it for each. It decides so by the type of the
  * program, before this is called; so the type is right only from here on.
  */
 static int prepare_program(struct bpf_program *prog, struct bpf_prog_load_opts *opts, long kind)
 {
 	char place[96];
 
-	snprintf(place, sizeof(place), "%s%s", kind == BPF_TRACE_ITER ? "iter" : "tp_btf",
+	snprintf(place, sizeof(place), "%s%s", kinds[kind].place,
 		 strchr(bpf_program__section_name(prog), '/'));
 	opts->attach_btf_id = places_now ? place_id(places_now, place) : 0;
-	opts->expected_attach_type = kind;
+	opts->expected_attach_type = kinds[kind].type;
 	return opts->attach_btf_id ? bpf_program__set_type(prog, BPF_PROG_TYPE_TRACING) : -ESRCH;
 }
 
 static int register_sections(void)
 {
-	LIBBPF_OPTS(libbpf_prog_handler_opts, tp, .prog_prepare_load_fn = prepare_program,
-		    .cookie = BPF_TRACE_RAW_TP);
-	LIBBPF_OPTS(libbpf_prog_handler_opts, iter, .prog_prepare_load_fn = prepare_program,
-		    .cookie = BPF_TRACE_ITER);
-	static bool done;
-	int err;
+	static size_t done;
+	int err = 0;
 
-	if (done)
-		return 0;
-	err = libbpf_register_prog_handler("bprec_tp+", BPF_PROG_TYPE_RAW_TRACEPOINT,
-					   BPF_TRACE_RAW_TP, &tp);
-	if (err >= 0)
-		err = libbpf_register_prog_handler("bprec_iter+", BPF_PROG_TYPE_RAW_TRACEPOINT,
-						   BPF_TRACE_ITER, &iter);
-	done = err >= 0;
+	for (; done < NKINDS && err >= 0; done++) {
+		LIBBPF_OPTS(libbpf_prog_handler_opts, opts, .prog_prepare_load_fn = prepare_program,
+			    .cookie = done);
+		err = libbpf_register_prog_handler(
+			kinds[done].section, BPF_PROG_TYPE_RAW_TRACEPOINT, kinds[done].type, &opts);
+	}
 	return err < 0 ? err : 0;
 }
 
 /* Whether the place that a hook is named after exists. */
 static bool hook_exists(const struct kern *k, const struct places *p, const char *name)
 {
-	if (!strncmp(name, "tp_btf/", 7))
+	if (!strncmp(name, "tp_btf/", 7) || !strncmp(name, "fentry/", 7) ||
+	    !strncmp(name, "fexit/", 6))
 		return place_id(p, name) > 0;
 	if (!strncmp(name, "tracepoint/", 11))
 		return tracefs_id(k->tracefs, name + 11) >= 0;
 	return true;
 }
 
-/* States before loading: OFF by wish, ABSENT, or ATTACHED as long as nothing speaks against it. */
-static void find_hooks(struct kern *k, const struct places *p, const char *disable)
+/* The state of one hook before loading: OFF by wish, ABSENT, FAILED as was found out before, or ATTACHED as long as nothing speaks
+ * against it. trial: whether choke points work at all; where they don't, not each of them has failed. */
+static void find_hook(struct kern *k, int i, const struct places *p, const char *disable, int trial)
 {
-	for (int i = 0; i < KHOOK_MAX; i++) {
-		struct kern_hook *h = &k->hooks[i];
+	struct kern_hook *h = &k->hooks[i];
+	bool choke = tier_is_choke(i);
 
-		h->name = hook_table[i].name;
-		h->serves = hook_table[i].serves;
-		h->state = HOOK_ATTACHED;
-		if (disable && !strcmp(disable, h->name))
-			h->state = HOOK_OFF;
-		else if (!hook_exists(k, p, h->name))
-			h->state = HOOK_ABSENT;
+	h->name = hook_table[i].name;
+	h->serves = hook_table[i].serves;
+	h->state = HOOK_ATTACHED;
+	h->error = k->refused[i];
+	if (disable && !strcmp(disable, h->name))
+		h->state = HOOK_OFF;
+	else if (!hook_exists(k, p, h->name))
+		h->state = HOOK_ABSENT;
+	else if (k->refused[i])
+		h->state = HOOK_FAILED;
+	if (!choke || !trial || h->state == HOOK_OFF)
+		return;
+	h->state = HOOK_SPARE;
+	h->error = -trial;
+}
+
+static void find_hooks(struct kern *k, const struct places *p, const struct kern_opts *opts)
+{
+	int trial = tier_trial(place_id(p, hook_table[KHOOK_choke_write_checks].name));
+
+	for (int i = 0; i < KHOOK_MAX; i++) {
+		if (opts->refuse && !strcmp(opts->refuse, hook_table[i].name))
+			k->refused[i] = EPERM;
+		find_hook(k, i, p, opts->disable, trial);
 	}
 }
 
@@ -264,8 +294,7 @@ static int try_each(struct kern *k, const struct kern_opts *opts, const struct p
 		}
 		int err = answers[owner];
 		if (err && k->hooks[i].state == HOOK_ATTACHED) {
-			k->hooks[i].state = HOOK_FAILED;
-			k->hooks[i].error = -err;
+			k->refused[i] = -err;
 			refused++;
 		}
 	}
@@ -301,12 +330,16 @@ static int load(struct kern *k, const struct kern_opts *opts, struct places *p)
 		bprec_bpf__destroy(skel);
 		return err;
 	}
-	find_hooks(k, p, opts->disable);
-	choose_uring(k);
-	err = load_object(k, skel, opts, p);
-	if (err && err != -EPERM && err != -ENOMEM && try_each(k, opts, p) > 0)
-		err = load_object(k, open_object(p), opts, p);
-	return err;
+	/* each time without what was refused, until no more is: where a choke point is, hooks of tier 1 come in */
+	for (;;) {
+		find_hooks(k, p, opts);
+		choose_uring(k);
+		tier_choose(k, opts);
+		err = load_object(k, skel, opts, p);
+		if (!err || err == -EPERM || err == -ENOMEM || !try_each(k, opts, p))
+			return err;
+		skel = open_object(p);
+	}
 }
 
 int kern_load(struct kern *k, const struct kern_opts *opts)

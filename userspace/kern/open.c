@@ -56,12 +56,32 @@ static struct kern *kern_new(void)
 	return k;
 }
 
+/* Lets go of what was attached and loaded. */
+static void kern_unload(struct kern *k)
+{
+	for (int i = 0; i < KHOOK_MAX; i++) {
+		if (k->links[i]) {
+			/* not detached: the keeper's descriptors are the last ones, and their closing detaches */
+			bpf_link__disconnect(k->links[i]);
+			close(bpf_link__fd(k->links[i]));
+			bpf_link__destroy(k->links[i]);
+			k->links[i] = NULL;
+		}
+		if (k->perf_fds[i] >= 0)
+			close(k->perf_fds[i]);
+		k->perf_fds[i] = -1;
+	}
+	bprec_bpf__destroy(k->skel);
+	k->skel = NULL;
+}
+
 int kern__open(struct kern **ret_kern, const struct kern_opts *opts, const char **ret_why)
 {
 	static const struct kern_opts defaults;
 	struct kern *k = kern_new();
 	int err = -ENOMEM;
 
+	opts = opts ? opts : &defaults;
 	*ret_why = why_not(err);
 	if (!k)
 		goto out;
@@ -71,24 +91,29 @@ int kern__open(struct kern **ret_kern, const struct kern_opts *opts, const char 
 		goto out;
 	}
 	k->tracefs = tracefs_open();
-	err = kern_load(k, opts ? opts : &defaults);
-	if (err) {
-		err = err == -EPERM || err == -ENOMEM ? err : -EOPNOTSUPP;
-		*ret_why = why_not(err);
-		goto out;
-	}
+	do {
+		kern_unload(k);
+		err = kern_load(k, opts);
+		if (err) {
+			err = err == -EPERM || err == -ENOMEM ? err : -EOPNOTSUPP;
+			*ret_why = why_not(err);
+			goto out;
+		}
+		k->opens_late = k->tiers == TIER_2 && !opts->drops;
+	} while (kern_attach(k)); /* choke points that can't be attached: tier 1 serves instead */
 	err = ring_open(&k->ring, bpf_map__fd(k->skel->maps.ring),
 			bpf_map__max_entries(k->skel->maps.ring));
 	if (err)
 		goto out;
-	kern_attach(k);
 	iter_find_compat(k);
 	kern_attach_compat(k);
 	keeper_start(k);
 	*ret_kern = k;
 out:
-	if (k && k->tracefs >= 0)
+	if (k && k->tracefs >= 0 && !k->opens_late) {
 		close(k->tracefs);
+		k->tracefs = -1;
+	}
 	if (err)
 		kern__close(k);
 	return err;
@@ -98,21 +123,18 @@ void kern__close(struct kern *k)
 {
 	if (!k)
 		return;
-	for (int i = 0; i < KHOOK_MAX; i++) {
-		if (k->links[i]) {
-			/* not detached: the keeper's descriptors are the last ones, and their closing detaches */
-			bpf_link__disconnect(k->links[i]);
-			close(bpf_link__fd(k->links[i]));
-			bpf_link__destroy(k->links[i]);
-		} else if (k->perf_fds[i] >= 0) {
-			close(k->perf_fds[i]);
-		}
-	}
 	ring_close(&k->ring);
-	bprec_bpf__destroy(k->skel);
+	kern_unload(k);
+	if (k->tracefs >= 0)
+		close(k->tracefs);
 	if (k->keeper_pipe >= 0)
 		close(k->keeper_pipe);
 	free(k);
+}
+
+enum kern_tiers kern__tiers(const struct kern *k)
+{
+	return k->tiers;
 }
 
 const struct kern_hook *kern__hooks(const struct kern *k, size_t *ret_n)

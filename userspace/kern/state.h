@@ -27,18 +27,29 @@ struct kern {
 	bool shares[KHOOK_MAX];		      /* the program is that of an earlier hook, too */
 	struct bpf_link *links[KHOOK_MAX];    /* NULL: not attached, or not a hook that is */
 	int perf_fds[KHOOK_MAX];	      /* perf events of classic tracepoints; -1: none */
-	bool compat_tried; /* the hooks for 32-bit processes were attached, or could not be */
+	int refused
+		[KHOOK_MAX]; /* positive errno of choke points that could not be loaded or attached */
+	enum kern_tiers tiers; /* that are used */
+	bool compat_tried;     /* the hooks for 32-bit processes were attached, or could not be */
 	struct ring ring;
 	int keeper_pipe; /* write end; its closing ends the keeper. -1: none */
-	int tracefs;	 /* directory, only during kern__open; -1: none */
+	int tracefs;	 /* directory, only during kern__open or with opens_late; -1: none */
+	bool opens_late; /* events of hooks that are attached later are opened later, too */
 };
 
 /** Looks for 32-bit processes that run already; kcompat.seen tells (iter.c). */
 void iter_find_compat(struct kern *k);
 /** Fills hooks[] and finds out which the kernel has; then loads (load.c). 0 or -errno. */
 int kern_load(struct kern *k, const struct kern_opts *opts);
-/** Attaches what was loaded; failures are noted in hooks[] (attach.c). */
-void kern_attach(struct kern *k);
+/** True for a hook of tier 2 (tier.c). */
+bool tier_is_choke(int hook);
+/** Decides by their states which hooks are spare, and sets kern.tiers (tier.c). */
+void tier_choose(struct kern *k, const struct kern_opts *opts);
+/** Loads a program for the start of a function that does nothing. 0, or -errno of the refusal (tier.c). */
+int tier_trial(uint32_t btf_id);
+/** Attaches what was loaded; failures are noted in hooks[]. Returns how many choke points it was that were not known to
+ *  be refused (attach.c). */
+int kern_attach(struct kern *k);
 /** Attaches the hooks for 32-bit processes if there has been one; cheap if not (attach.c). */
 void kern_attach_compat(struct kern *k);
 /** Attaches the hooks that matter once an outsider holds a watched object, if one does; cheap if not (attach.c). */

@@ -116,6 +116,7 @@ static void judge_usable(const struct observed *obs, struct probe_report *r)
 	const struct probe_cell *unseen = find_unseen(r);
 
 	r->observes = !obs->error;
+	r->tiers = obs->error ? 0 : obs->tiers;
 	r->usable = records && r->observes && !unseen;
 	if (!records)
 		snprintf(r->why, sizeof(r->why), "processes can't be traced here");

@@ -76,6 +76,7 @@ static void copy_hooks(const struct kern *k, struct observed *obs)
 		h->error = hooks[i].error;
 	}
 	obs->nhooks = n;
+	obs->tiers = kern__tiers(k);
 }
 
 /** What an outsider needs. */

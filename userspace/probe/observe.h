@@ -4,6 +4,7 @@
 #define BPREC_PROBE_OBSERVE_H
 
 #include "bprec/probe.h"
+#include "kern/kern.h"
 #include "probe/attempt.h"
 #include "probe/trial.h"
 
@@ -23,6 +24,7 @@ struct observed_hook {
 struct observed {
 	int error;		 /* 0, or -errno of kern__open; hooks is empty then */
 	char why[PROBE_WHY_MAX]; /* of error */
+	enum kern_tiers tiers;	 /* that the observation uses */
 	struct observed_hook hooks[OBSERVED_HOOKS_MAX];
 	size_t nhooks;
 	struct observed_scratch scratch[OBSERVED_SCRATCH_MAX];

@@ -54,7 +54,11 @@ static int become_user(const struct record_opts *o)
 
 static int open_kernel(struct recorder *r, const char **why)
 {
-	const struct kern_opts ko = { .disable = r->opts->disable_hook, .tree = r->watch };
+	const struct kern_opts ko = {
+		.disable = r->opts->disable_hook,
+		.tree = r->watch,
+		.drops = r->opts->drop_user,
+	};
 	int err = kern__open(&r->k, &ko, why);
 
 	if (!err)

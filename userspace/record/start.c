@@ -73,6 +73,8 @@ static int write_hooks(struct recorder *r)
 	int err = 0;
 
 	for (size_t i = 0; i < n && !err; i++) {
+		if (h[i].state == HOOK_SPARE)
+			continue;
 		struct ev_hook ev = { .state = h[i].state, .error = h[i].error };
 
 		strncpy(ev.name, h[i].name, sizeof(ev.name) - 1);

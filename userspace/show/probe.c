@@ -208,6 +208,14 @@ static void print_stores(const struct out *o, const struct probe_report *r)
 	}
 }
 
+/* Which of the two kinds of hooks an observation uses where it has a choice. */
+static const char *const hook_tiers[] = {
+	"none",
+	"1: tracepoints of system calls and page faults",
+	"2: choke points (fentry and fexit), which cost unrelated calls nothing",
+	"1 and 2: choke points, and tracepoints where this kernel refuses those",
+};
+
 static bool is_any(enum channel ch)
 {
 	(void)ch;
@@ -237,6 +245,7 @@ static void print_verdicts(const struct out *o, const struct probe_report *r)
 	fprintf(o->to, ": %s\n", r->why);
 	if (!r->observes)
 		return;
+	fprintf(o->to, "tier of hooks: %s\n", hook_tiers[r->tiers & 3]);
 	print_calls(o, r);
 	print_stores(o, r);
 	print_tier(o, "memory of recorded processes", worst(r, is_tracee_memory, NULL));
@@ -360,9 +369,9 @@ int show__probe_json(FILE *to, const struct probe_report *r)
 		err |= json_array_append_new(features, feature_json(&r->features[i]));
 	for (size_t i = 0; i < r->ncells; i++)
 		err |= json_array_append_new(cells, cell_json(&r->cells[i]));
-	all = json_pack("{s:s, s:s, s:b, s:b, s:s, s:o, s:o}", "kernel", r->kernel, "arch", r->arch,
-			"usable", r->usable, "observes", r->observes, "why", r->why, "features",
-			features, "channels", cells);
+	all = json_pack("{s:s, s:s, s:b, s:b, s:i, s:s, s:o, s:o}", "kernel", r->kernel, "arch",
+			r->arch, "usable", r->usable, "observes", r->observes, "tiers", r->tiers,
+			"why", r->why, "features", features, "channels", cells);
 	if (err || !all || json_dumpf(all, to, JSON_INDENT(1) | JSON_PRESERVE_ORDER))
 		err = -ENOMEM;
 	else
