@@ -62,9 +62,9 @@ struct probe_cell {
 struct probe_report {
 	char kernel[65]; /* release */
 	char arch[65];
-	bool usable;   /* record works, and its observation leaves no channel out that has hooks */
+	bool usable; /* record works, and its observation leaves no channel out that has hooks */
 	unsigned int tiers; /* of hooks that an observation uses: 1, 2, 3 for both, 0: none */
-	bool observes; /* an observation can be opened: else no cell says more than why not */
+	bool observes;	    /* an observation can be opened: else no cell says more than why not */
 	char why[PROBE_WHY_MAX]; /* one sentence for `usable` */
 	struct probe_feature *features;
 	size_t nfeatures;

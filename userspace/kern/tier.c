@@ -28,49 +28,45 @@ enum group {
 	FAULTS = 32,
 	REMOTE = 64, /* memory of another process */
 	ALL = 127,
+	HELP = 128, /* of a choke point: its group serves without it, too */
 };
 
 /** Of a choke point: its group. */
-struct choke {
-	enum group group;
-	bool help; /* the group serves without it, too: another kernel's, or only a help */
-};
-
-static const struct choke chokes[KHOOK_MAX] = {
-	[KHOOK_choke_write_checks] = { WRITES },
-	[KHOOK_choke_vfs_write] = { WRITES },
-	[KHOOK_choke_vfs_writev] = { WRITES },
-	[KHOOK_choke_iter_write] = { WRITES },
-	[KHOOK_choke_kernel_write] = { WRITES, .help = true },
-	[KHOOK_choke_splice_write] = { WRITES },
-	[KHOOK_choke_iocb_write] = { WRITES },
-	[KHOOK_choke_aio_complete] = { WRITES },
-	[KHOOK_choke_work_end] = { WRITES, .help = true },
-	[KHOOK_choke_fallocate] = { SPACE },
-	[KHOOK_choke_fallocate_end] = { SPACE },
-	[KHOOK_choke_setattr] = { SIZES },
-	[KHOOK_choke_setattr_end] = { SIZES },
-	[KHOOK_choke_fd] = { SIZES },
-	[KHOOK_choke_copy] = { BLOCKS },
-	[KHOOK_choke_copy_end] = { BLOCKS },
-	[KHOOK_choke_clone] = { BLOCKS },
-	[KHOOK_choke_clone_end] = { BLOCKS },
-	[KHOOK_choke_dedupe] = { BLOCKS },
-	[KHOOK_choke_dedupe_end] = { BLOCKS },
-	[KHOOK_choke_mmap] = { MAPS },
-	[KHOOK_choke_mmap_end] = { MAPS },
-	[KHOOK_choke_munmap] = { MAPS },
-	[KHOOK_choke_munmap_end] = { MAPS },
-	[KHOOK_choke_mprotect] = { MAPS },
-	[KHOOK_choke_mprotect_end] = { MAPS },
-	[KHOOK_choke_mremap] = { MAPS },
-	[KHOOK_choke_mremap32] = { MAPS, .help = true },
-	[KHOOK_choke_shmat] = { MAPS },
-	[KHOOK_choke_shmdt] = { MAPS },
-	[KHOOK_choke_fault] = { FAULTS },
-	[KHOOK_choke_remote_vm] = { REMOTE },
-	[KHOOK_choke_vm_writev] = { REMOTE },
-	[KHOOK_choke_vm_writev32] = { REMOTE, .help = true },
+static const unsigned int chokes[KHOOK_MAX] = {
+	[KHOOK_choke_write_checks] = WRITES,
+	[KHOOK_choke_vfs_write] = WRITES,
+	[KHOOK_choke_vfs_writev] = WRITES,
+	[KHOOK_choke_iter_write] = WRITES,
+	[KHOOK_choke_kernel_write] = WRITES | HELP,
+	[KHOOK_choke_splice_write] = WRITES,
+	[KHOOK_choke_iocb_write] = WRITES,
+	[KHOOK_choke_aio_complete] = WRITES,
+	[KHOOK_choke_work_end] = WRITES | HELP,
+	[KHOOK_choke_fallocate] = SPACE,
+	[KHOOK_choke_fallocate_end] = SPACE,
+	[KHOOK_choke_setattr] = SIZES,
+	[KHOOK_choke_setattr_end] = SIZES,
+	[KHOOK_choke_fd] = SIZES,
+	[KHOOK_choke_copy] = BLOCKS,
+	[KHOOK_choke_copy_end] = BLOCKS,
+	[KHOOK_choke_clone] = BLOCKS,
+	[KHOOK_choke_clone_end] = BLOCKS,
+	[KHOOK_choke_dedupe] = BLOCKS,
+	[KHOOK_choke_dedupe_end] = BLOCKS,
+	[KHOOK_choke_mmap] = MAPS,
+	[KHOOK_choke_mmap_end] = MAPS,
+	[KHOOK_choke_munmap] = MAPS,
+	[KHOOK_choke_munmap_end] = MAPS,
+	[KHOOK_choke_mprotect] = MAPS,
+	[KHOOK_choke_mprotect_end] = MAPS,
+	[KHOOK_choke_mremap] = MAPS,
+	[KHOOK_choke_mremap32] = MAPS | HELP,
+	[KHOOK_choke_shmat] = MAPS,
+	[KHOOK_choke_shmdt] = MAPS,
+	[KHOOK_choke_fault] = FAULTS,
+	[KHOOK_choke_remote_vm] = REMOTE,
+	[KHOOK_choke_vm_writev] = REMOTE,
+	[KHOOK_choke_vm_writev32] = REMOTE | HELP,
 };
 
 /** Of a hook of tier 1: the groups that do its work. */
@@ -135,7 +131,7 @@ static const unsigned int work[KHOOK_MAX] = {
 
 bool tier_is_choke(int hook)
 {
-	return chokes[hook].group;
+	return chokes[hook];
 }
 
 int tier_trial(uint32_t btf_id)
@@ -160,7 +156,7 @@ int tier_trial(uint32_t btf_id)
 /* Whether the choke point can't serve, though it was not left out by wish. */
 static bool is_broken(const struct kern *k, int i)
 {
-	return chokes[i].group && !chokes[i].help && k->hooks[i].state != HOOK_ATTACHED &&
+	return chokes[i] && !(chokes[i] & HELP) && k->hooks[i].state != HOOK_ATTACHED &&
 	       k->hooks[i].state != HOOK_OFF;
 }
 
@@ -171,7 +167,7 @@ static unsigned int broken_groups(const struct kern *k, const struct kern_opts *
 
 	for (int i = 0; i < KHOOK_MAX; i++) {
 		if (is_broken(k, i))
-			broken |= chokes[i].group;
+			broken |= chokes[i];
 		if (work[i] && k->hooks[i].state == HOOK_OFF)
 			broken |= work[i]; /* who leaves out a hook of tier 1 means tier 1 */
 	}
@@ -190,11 +186,11 @@ void tier_choose(struct kern *k, const struct kern_opts *opts)
 
 	for (int i = 0; i < KHOOK_MAX; i++) {
 		struct kern_hook *h = &k->hooks[i];
-		bool broken_choke = chokes[i].group & broken;
+		bool broken_choke = chokes[i] & broken;
 
 		if (broken_choke && h->state != HOOK_FAILED)
 			spare(h);
-		else if (broken_choke || chokes[i].help)
+		else if (broken_choke || chokes[i] & HELP)
 			h->serves = ""; /* it may have failed: the other tier serves */
 		if (work[i] && !(work[i] & broken))
 			spare(h);
