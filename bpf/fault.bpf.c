@@ -83,8 +83,10 @@ int BPF_PROG(dirty_folio, struct folio *folio, struct address_space *mapping)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	__u64 object = (__u64)mapping;
+	__u32 tgid = task->tgid;
 
-	if (!object || !watch_find(object) || is_insider() || explained(object))
+	/* what the recorder stores is an insider's: output of a call that goes into a shared mapping (DESIGN 12, rule 6) */
+	if (!object || tgid == own_tgid || !watch_find(object) || is_insider() || explained(object))
 		return 0;
 	struct note n = {
 		.type = KEV_DIRTY,
@@ -94,7 +96,6 @@ int BPF_PROG(dirty_folio, struct folio *folio, struct address_space *mapping)
 		.length = folio_bytes(folio),
 		.hook = KHOOK_dirty_folio,
 	};
-	__u32 tgid = task->tgid;
 	__u32 *held = bpf_map_lookup_elem(&holders, &tgid);
 	if (task->flags & PF_KTHREAD)
 		n.channel = CH_KERNEL;
