@@ -91,19 +91,34 @@ int kern__watch_process(struct kern *k, int pid, kern_hold_fn fn, void *ctx)
 	return iter_run(k, KHOOK_iter_watch, pid, fn, ctx);
 }
 
-int kern__mappers(struct kern *k, uint64_t object, kern_hold_fn fn, void *ctx)
+static int list_mapped(struct kern *k, uint64_t object, int pid, kern_hold_fn fn, void *ctx)
 {
 	*kern_iter_args(k) = (struct kiter_args){ .object = object };
-	return iter_run(k, KHOOK_iter_hold_vma, 0, fn, ctx);
+	return iter_run(k, KHOOK_iter_hold_vma, pid, fn, ctx);
+}
+
+static int list_held(struct kern *k, uint64_t object, int pid, kern_hold_fn fn, void *ctx)
+{
+	int err = list_mapped(k, object, pid, fn, ctx);
+
+	if (err)
+		return err;
+	return iter_run(k, KHOOK_iter_hold_file, pid, fn, ctx);
+}
+
+int kern__mappers(struct kern *k, uint64_t object, kern_hold_fn fn, void *ctx)
+{
+	return list_mapped(k, object, 0, fn, ctx);
 }
 
 int kern__holders(struct kern *k, uint64_t object, kern_hold_fn fn, void *ctx)
 {
-	int err = kern__mappers(k, object, fn, ctx);
+	return list_held(k, object, 0, fn, ctx);
+}
 
-	if (err)
-		return err;
-	return iter_run(k, KHOOK_iter_hold_file, 0, fn, ctx);
+int kern__held_by(struct kern *k, int pid, kern_hold_fn fn, void *ctx)
+{
+	return list_held(k, 0, pid, fn, ctx);
 }
 
 int kern__counters(struct kern *k, uint64_t object, struct kern_counters *ret)

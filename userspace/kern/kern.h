@@ -89,6 +89,9 @@ int kern__watch_process(struct kern *k, int pid, kern_hold_fn fn, void *ctx);
 int kern__holders(struct kern *k, uint64_t object, kern_hold_fn fn, void *ctx);
 /** The same, of mappings only; those of one process come one after another. */
 int kern__mappers(struct kern *k, uint64_t object, kern_hold_fn fn, void *ctx);
+/** The same for what process `pid` holds, of any watched object; where the kernel can't list one process alone, fn gets the
+ *  others', too. 0 or -errno or fn's value; -ESRCH: there is no such process any more. */
+int kern__held_by(struct kern *k, int pid, kern_hold_fn fn, void *ctx);
 
 /** Counters of a watched object, read now. */
 struct kern_counters {

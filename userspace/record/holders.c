@@ -51,11 +51,20 @@ static bool exposes(const struct khold *h)
 	return (h->vm_flags & (VMA_SHARED | VMA_MAYWRITE)) == (VMA_SHARED | VMA_MAYWRITE);
 }
 
+static int expose(struct recorder *r, struct object *o, const struct khold *h)
+{
+	const bool map = h->end != 0;
+	const uint32_t writer = who__id(r, h->tgid, h->tgid, h->uid, h->start_ns, h->comm, h->exe);
+
+	return exposure__add(r, o, map ? EXPOSURE_WRITABLE_MAPPING : EXPOSURE_WRITABLE_DESCRIPTOR,
+			     h->tgid, writer, h->start_ns, map ? h->offset : 0,
+			     map ? h->end - h->start : ~0ull);
+}
+
 static int on_hold(void *ctx, const struct khold *h)
 {
 	struct sweep *s = ctx;
 	const bool map = h->end != 0;
-	uint32_t writer;
 
 	if (h->inode != s->o->inode || h->dev != s->o->dev)
 		return 0;
@@ -70,11 +79,7 @@ static int on_hold(void *ctx, const struct khold *h)
 		return 0;
 	}
 	s->outsiders++;
-	writer = who__id(s->r, h->tgid, h->tgid, h->uid, h->start_ns, h->comm, h->exe);
-	return exposure__add(s->r, s->o,
-			     map ? EXPOSURE_WRITABLE_MAPPING : EXPOSURE_WRITABLE_DESCRIPTOR,
-			     h->tgid, writer, h->start_ns, map ? h->offset : 0,
-			     map ? h->end - h->start : ~0ull);
+	return expose(s->r, s->o, h);
 }
 
 /** Ends what the sweep did not see again. */
@@ -153,25 +158,56 @@ int holders__look(struct recorder *r, struct object *o)
 	return may_be_written(o) ? sweep(r, o) : end_unseen(r, o);
 }
 
-static bool is_held_by(const struct recorder *r, const struct object *o, pid_t pid)
-{
-	const struct exposure *e;
+/** The list of what one process holds. */
+struct listing {
+	struct recorder *r;
+	pid_t pid;
+};
 
-	LL_FOREACH (r->exposures, e)
-		if (e->obj == o && e->pid == pid)
-			return true;
-	return false;
+static int on_held(void *ctx, const struct khold *h)
+{
+	const struct listing *l = ctx;
+	struct object *o = (pid_t)h->tgid == l->pid ? object__by_hold(l->r, h) : NULL;
+
+	if (!o || h->insider || (h->end && !exposes(h)))
+		return 0;
+	return expose(l->r, o, h);
 }
 
-/** A holder forked (its child holds the same) or has unmapped something: look again at all it held. */
-static int look_at_all_of(struct recorder *r, const struct kevent *ke)
+/** Ends the exposures through one process that its list did not show again; compares once more before. */
+static int end_unseen_of(struct recorder *r, pid_t pid)
 {
+	struct exposure *e, *tmp;
 	int err = 0;
 
-	for (struct object *o = r->objects; o && !err; o = o->hh.next)
-		if (o->exposed && is_held_by(r, o, ke->tgid))
-			err = holders__look(r, o);
+	LL_FOREACH_SAFE (r->exposures, e, tmp) {
+		if (e->pid != pid || e->seen || err)
+			continue;
+		err = compare__object(r, e->obj, true);
+		if (!err)
+			err = exposure__end(r, e);
+	}
 	return err;
+}
+
+/** A holder forked (its child holds the same) or has unmapped something: look again at all it holds. One list for all
+ *  objects, of that process only: a program may map thousands, and unmap often. */
+static int look_at_all_of(struct recorder *r, pid_t pid)
+{
+	struct listing l = { .r = r, .pid = pid };
+	struct exposure *e;
+	int err;
+
+	LL_FOREACH (r->exposures, e)
+		if (e->pid == pid)
+			e->seen = false;
+	err = kern__held_by(r->k, pid, on_held, &l);
+	if (err == -ESRCH) /* its end will come as an event of its own */
+		return 0;
+	if (err < 0)
+		return emit__gap(r, GAP_RECORDER_ERROR, CH_UNKNOWN, 0,
+				 "what pid %d holds could not be listed: %s", pid, strerror(-err));
+	return end_unseen_of(r, pid);
 }
 
 static int on_exit_of(struct recorder *r, const struct kevent *ke)
@@ -212,7 +248,9 @@ int holders__event(struct recorder *r, const struct kevent *ke)
 	switch (ke->type) {
 	case KEV_FORKED:
 	case KEV_UNMAPPED:
-		return ke->flags & KEVF_INSIDER ? 0 : look_at_all_of(r, ke);
+		if (ke->flags & KEVF_INSIDER)
+			return 0;
+		return look_at_all_of(r, ke->type == KEV_FORKED ? (pid_t)ke->aux : (pid_t)ke->tgid);
 	case KEV_EXITED:
 		return ke->flags & KEVF_INSIDER ? 0 : on_exit_of(r, ke);
 	}

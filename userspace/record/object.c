@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "record/emit.h"
@@ -96,6 +97,41 @@ static int write_object(struct recorder *r, struct object *o, const struct objec
 	return emit(r, EV_OBJECT, NULL, &ev, sizeof(ev), path, ev.path_len);
 }
 
+/** File systems whose contents come from a program or another machine, which can change them unseen (<linux/magic.h> hasn't
+ *  got all). 9p only where it isn't below an overlay, whose layers nobody may change (Documentation/filesystems/overlayfs). */
+static bool is_served(uint64_t magic, int fd)
+{
+	struct statfs st;
+
+	switch (magic) {
+	case V9FS_MAGIC:
+		return fd < 0 || fstatfs(fd, &st) || st.f_type == V9FS_MAGIC;
+	case FUSE_SUPER_MAGIC:
+	case NFS_SUPER_MAGIC:
+	case SMB_SUPER_MAGIC:
+	case CIFS_SUPER_MAGIC:
+	case SMB2_SUPER_MAGIC:
+	case CODA_SUPER_MAGIC:
+	case AFS_SUPER_MAGIC:
+	case AFS_FS_MAGIC:
+	case CEPH_SUPER_MAGIC:
+	case 0x7461636f: /* OCFS2 */
+	case 0x01161970: /* GFS2 */
+		return true;
+	}
+	return false;
+}
+
+/** Contents of such an object change without any call on this machine. */
+static int tell_served(struct recorder *r, const struct object *o, uint64_t magic)
+{
+	if (!is_served(magic, o->fd))
+		return 0;
+	return emit__gap(r, GAP_CHANNEL_UNSEEN, CH_UNKNOWN, o->id,
+			 "its file system gets contents from a program or another machine, "
+			 "which can change them unseen");
+}
+
 /** Gives the object a descriptor, if it has none or a borrowed one. */
 static void adopt_fd(struct recorder *r, struct object *o, int fd, bool is_dup)
 {
@@ -135,6 +171,8 @@ int object__get(struct recorder *r, const struct object_key *k, const char *path
 		HASH_ADD_INT(r->objects, id, o);
 		index_inode(r, o);
 		err = write_object(r, o, k, path, flags);
+		if (!err)
+			err = tell_served(r, o, k->fs_magic);
 	} else {
 		adopt_fd(r, o, fd, fd_is_dup);
 	}
