@@ -152,7 +152,8 @@ static int look(struct recorder *r, struct task *t)
 		return err;
 	in = outputs__invocation(t, 0);
 	may_wait = c && !t->subst_set && sys__may_block(&in);
-	if (!t->subst_set && r->ntasks > 1)
+	t->cut = t->subst_set ? 0 : stores__cut(r, t);
+	if (t->cut && r->ntasks > 1)
 		err = stores__before_cut(r, t);
 	if (err)
 		return err;
@@ -172,6 +173,7 @@ int calls__entry(struct recorder *r, struct task *t, bool plain)
 	t->idle_ns = t->stop_ns;
 	t->subst_set = t->skip_late = false;
 	t->args_known = t->stores = false;
+	t->cut = 0;
 	if (!plain || t->held || t->interrupt_sent || !sched__alone(t))
 		return look(r, t);
 	drop_plan(t);

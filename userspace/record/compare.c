@@ -251,6 +251,13 @@ static int add_call(struct ranges *s, uint64_t offset, uint64_t length, bool all
 	return ranges__add(s, first, (end + BPREC_PAGE_SIZE - 1) / BPREC_PAGE_SIZE);
 }
 
+static int add_event(struct ranges *s, const struct kevent *ke, const struct object *o)
+{
+	if ((ke->type != KEV_BEGIN && ke->type != KEV_END) || !is_of(ke, o))
+		return 0;
+	return add_call(s, ke->offset, ke->length, ke->flags & KEVF_RANGE_UNKNOWN);
+}
+
 static int add_changes(struct ranges *s, const struct change *c, const struct object *o)
 {
 	int err = 0;
@@ -261,6 +268,17 @@ static int add_changes(struct ranges *s, const struct change *c, const struct ob
 	return err;
 }
 
+/** Calls of insiders that are under way, or will be written down at their exit stop. */
+static int add_insiders(struct ranges *s, const struct recorder *r, const struct object *o)
+{
+	int err = 0;
+
+	for (const struct task *t = r->tasks; t; t = t->hh.next)
+		for (size_t i = 0; i < t->nstored && !err; i++)
+			err = add_event(s, &t->stored[i], o);
+	return err;
+}
+
 /** Pages that calls explain which are under way, or not yet written down, or still in the queue. */
 static int explained_pages(struct recorder *r, const struct object *o, struct ranges *s)
 {
@@ -268,12 +286,10 @@ static int explained_pages(struct recorder *r, const struct object *o, struct ra
 
 	if (!err)
 		err = add_changes(s, r->own_calls, o);
-	for (size_t i = r->kq_at; i < r->kq_n && !err; i++) {
-		const struct kevent *ke = &r->kq[i];
-
-		if ((ke->type == KEV_BEGIN || ke->type == KEV_END) && is_of(ke, o))
-			err = add_call(s, ke->offset, ke->length, ke->flags & KEVF_RANGE_UNKNOWN);
-	}
+	if (!err)
+		err = add_insiders(s, r, o);
+	for (size_t i = r->kq_at; i < r->kq_n && !err; i++)
+		err = add_event(s, &r->kq[i], o);
 	ranges__settle(s);
 	return err;
 }

@@ -183,7 +183,7 @@ static int end_unseen_of(struct recorder *r, pid_t pid)
 	LL_FOREACH_SAFE (r->exposures, e, tmp) {
 		if (e->pid != pid || e->seen || err)
 			continue;
-		err = compare__object(r, e->obj, true);
+		err = look__holder_gone(r, e);
 		if (!err)
 			err = exposure__end(r, e);
 	}

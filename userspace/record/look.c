@@ -36,6 +36,8 @@
 #define EARN_MAX_NS 10000000000ull /* time in between is saved up for no longer than this */
 #define SMALL_PAGES 1024u	   /* read sooner than page tables are searched */
 #define CHUNK_PAGES 1024u	   /* between two looks at the clock */
+#define AGAIN_NS    1000000ull	   /* a look that is put off */
+#define ODD_MAX_NS  100000000ull   /* not put off for longer */
 
 static double share(const struct recorder *r)
 {
@@ -203,8 +205,36 @@ static bool is_done(const struct look_pass *l)
 	return l->at == l->todo.n;
 }
 
-/** Goes on with a look for so long at most, or for one chunk; and writes down what differs. 0 or -errno. */
-static int go_on(struct recorder *r, struct object *o, double limit_ns)
+/** Does it have another size than is known? No store does that. A cut by a path is told when it is done (truncate, O_TRUNC), and
+ *  would be taken for a store by whoever maps the object: a look is put off until its event is there. */
+static bool is_odd(struct recorder *r, struct object *o, uint64_t size)
+{
+	const struct model_object *m = model__object(r->m, o->id);
+
+	if (!m || m->size == size) {
+		o->odd_ns = 0;
+		return false;
+	}
+	if (!o->odd_ns)
+		o->odd_ns = now_ns();
+	if (now_ns() - o->odd_ns >= ODD_MAX_NS)
+		return false;
+	o->next_look_ns = now_ns() + AGAIN_NS;
+	return true;
+}
+
+/** Is an insider in a call that cuts the object? */
+static bool is_being_cut(const struct recorder *r, const struct object *o)
+{
+	for (const struct task *t = r->tasks; t; t = t->hh.next)
+		if (t->cut == o->inode && t->state == TASK_IN_CALL)
+			return true;
+	return false;
+}
+
+/** Goes on with a look for so long at most, or for one chunk; and writes down what differs. Where it isn't the last one it may be
+ *  given up: o->look is NULL then. 0 or -errno. */
+static int go_on(struct recorder *r, struct object *o, double limit_ns, bool last)
 {
 	const uint64_t start = processor_ns();
 	struct look_pass *l = o->look;
@@ -221,6 +251,11 @@ static int go_on(struct recorder *r, struct object *o, double limit_ns)
 		unclocked = 0;
 		if ((double)(processor_ns() - start) >= limit_ns)
 			break;
+	}
+	if (!last && d.n && is_odd(r, o, size)) {
+		space_diffs__free(&d);
+		object__drop_look(o);
+		return 0;
 	}
 	l->differing += d.n;
 	const int err = n < 0 ? (int)n : compare__found(r, o, &d, size, now_ns());
@@ -282,17 +317,17 @@ static int slice(struct recorder *r, struct object *o, bool likely)
 		o->next_look_ns = now_ns() + LOOK_MIN_NS; /* nobody maps it */
 	if (err || !o->look)
 		goto out;
-	err = go_on(r, o, b->usual < SLICE_NS ? b->usual : SLICE_NS);
+	err = go_on(r, o, b->usual < SLICE_NS ? b->usual : SLICE_NS, false);
 out:
 	pay(r, o->look, start, &b->usual);
 	return err || !o->look || !is_done(o->look) ? err : end(r, o);
 }
 
 /** Is it time to look, and can it be paid? */
-static bool is_due(const struct recorder *r, const struct object *o, uint64_t now)
+static bool is_due(struct recorder *r, struct object *o, uint64_t now)
 {
 	return r->budget.usual > 0 && look__wanted(r, o) && (o->look || now >= o->next_look_ns) &&
-	       is_readable(r, o);
+	       is_readable(r, o) && !is_being_cut(r, o) && !is_odd(r, o, object__size(o));
 }
 
 static int rearm(struct recorder *r, uint64_t now)
@@ -354,7 +389,7 @@ static int read_rest(struct recorder *r, struct object *o, double limit_ns)
 		ranges__free(&l->todo);
 		l->todo = rest;
 		l->at = 0;
-		err = go_on(r, o, limit_ns);
+		err = go_on(r, o, limit_ns, true);
 	}
 	ranges__free(&mapped);
 	return err;
@@ -391,7 +426,7 @@ int look__last(struct recorder *r, struct object *o)
 	limit = o->hidden ? b->last + (b->usual > 0 ? b->usual : 0) : 1e18;
 	err = begin(r, o, o->hidden);
 	if (!err && o->look && limit > 0)
-		err = go_on(r, o, limit);
+		err = go_on(r, o, limit, true);
 	if (!err && o->look && !o->look->whole && is_done(o->look))
 		err = read_rest(r, o, limit - (double)(processor_ns() - start));
 	pay(r, o->look, start, o->hidden ? &b->last : NULL);

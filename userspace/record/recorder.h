@@ -84,8 +84,11 @@ struct task {
 	struct sys_scratch *plan; /* redirection of the current call, NULL: none */
 	uint8_t *moved;		  /* bytes that the current call moves past its memory (moved.c) */
 	size_t moved_len;
-	struct kevent *stored; /* what its current call did to objects (stores.c); malloced */
+	/* what its current call does to objects (stores.c); malloced. KEV_BEGIN: not over yet */
+	struct kevent *stored;
 	size_t nstored;
+	uint64_t
+		cut; /* inode number of the mapped file that its current call may cut by its path, 0: none */
 	struct regs64 exit_regs; /* as its last event left them (preempt__mark, calls.c) */
 	bool at_point;		 /* ... which was a preemption point */
 	bool group_stop;	 /* it is to stop with its process when the point is written */
@@ -171,6 +174,7 @@ struct object {
 	struct ranges
 		stored; /* outsiders have stored to these (rearm.c), and they were not compared since */
 	uint64_t next_look_ns; /* no new look before this */
+	uint64_t odd_ns;       /* since when it has a size that no event explains; 0: it has not */
 	uint64_t
 		owed_ns; /* outsiders that could write it were gone then: if later than look_ns, a whole look is due */
 	uint32_t owed_writer; /* the one who could store into it; 0: none or several */

@@ -87,8 +87,7 @@ static bool waits_for_source(const struct task *t)
 	}
 }
 
-/** Inode number of the mapped file that the call may cut by its path; 0: none. */
-static uint64_t cut_inode(struct recorder *r, const struct task *t)
+uint64_t stores__cut(struct recorder *r, const struct task *t)
 {
 	uint64_t flags = t->nr == __NR_openat2 ? 0 : O_TRUNC;
 	int dirfd = AT_FDCWD, path = 0;
@@ -125,7 +124,7 @@ bool stores__holds(struct recorder *r, const struct task *t)
 	const int fd = sys__write_fd(&in);
 
 	if (fd < 0)
-		return cut_inode(r, t) != 0;
+		return t->cut != 0;
 	return (t->holds_writer || !r->k) && is_regular(t, fd) && !waits_for_source(t);
 }
 
@@ -201,7 +200,7 @@ int stores__before_map(struct recorder *r, struct task *t)
 
 int stores__before_cut(struct recorder *r, struct task *t)
 {
-	const uint64_t inode = cut_inode(r, t);
+	const uint64_t inode = t->cut;
 	struct object *o = NULL;
 	int err = 0;
 
@@ -212,10 +211,17 @@ int stores__before_cut(struct recorder *r, struct task *t)
 	return err;
 }
 
+/** The end of a change takes the place of its beginning. */
 static int keep(struct task *t, const struct kevent *ke)
 {
-	struct kevent *v = realloc(t->stored, (t->nstored + 1) * sizeof(*v));
+	struct kevent *v;
 
+	for (size_t i = 0; i < t->nstored; i++)
+		if (t->stored[i].type == KEV_BEGIN && t->stored[i].aux == ke->aux) {
+			t->stored[i] = *ke;
+			return 0;
+		}
+	v = realloc(t->stored, (t->nstored + 1) * sizeof(*v));
 	if (!v)
 		return -ENOMEM;
 	v[t->nstored++] = *ke;
@@ -228,13 +234,14 @@ int stores__event(struct recorder *r, const struct kevent *ke)
 	struct object *o = object__by_kevent(r, ke);
 	struct task *t = rtask__find(r, ke->tid);
 
-	if (!o || ke->type == KEV_BEGIN)
+	if (!o)
 		return 0;
 	if (t && t->state != TASK_DYING) {
-		t->lent = t->lent || ran_elsewhere(r, t, o);
+		if (ke->type == KEV_END)
+			t->lent = t->lent || ran_elsewhere(r, t, o);
 		return keep(t, ke);
 	}
-	return compare__insider(r, o, ke);
+	return ke->type == KEV_BEGIN ? 0 : compare__insider(r, o, ke);
 }
 
 /** Could somebody see the bytes land, whose events are not in order with this call? */
@@ -257,7 +264,7 @@ static int write_kept(struct recorder *r, struct task *t)
 	for (size_t i = 0; i < t->nstored && !err; i++) {
 		struct object *o = object__by_kevent(r, &t->stored[i]);
 
-		if (!o)
+		if (!o || t->stored[i].type == KEV_BEGIN)
 			continue;
 		if (object__mapped(r, o))
 			err = tell_unordered(r, t, o);

@@ -6,10 +6,12 @@
 
 #include "record/recorder.h"
 
+/** At the entry of a call: inode number of the mapped file that it may cut by its path; 0: none. */
+uint64_t stores__cut(struct recorder *r, const struct task *t);
 /** At the entry of a call in a group of several: may it change a file that somebody maps, without waiting for another thread?
  *  Then it keeps the token until it is over. */
 bool stores__holds(struct recorder *r, const struct task *t);
-/** At the entry of a call that may cut a file by its path: whoever maps the file joins the caller's group before. 0 or -errno. */
+/** At the entry of a call that may cut a file by its path (t->cut): whoever maps the file joins the caller's group before. 0 or -errno. */
 int stores__before_cut(struct recorder *r, struct task *t);
 /** At the entry of mmap or shmat: whoever maps the same object and may write it, or sees it written, joins the caller's group
  *  before the mapping exists. 0 or -errno. */
