@@ -180,6 +180,11 @@ static bool nothing_differs(const struct question *q)
 {
 	return !q->fact->pages_changed;
 }
+/** Nothing differs from contents that were read when the change had begun: what it wrote may have been among them. */
+static bool saved_with_another(const struct question *q)
+{
+	return nothing_differs(q) && q->object && q->object->saved_ns >= q->fact->begin_ns;
+}
 static bool always(const struct question *q)
 {
 	(void)q;
@@ -202,6 +207,8 @@ static const struct rule rules[] = {
 	{ busy, OUTCOME_POSSIBLE, "the program may have run before the pages were saved" },
 	{ missing, OUTCOME_POSSIBLE, "a thread that maps the pages is not accounted for" },
 	{ someone_left, OUTCOME_POSSIBLE, "a thread that mapped the object left meanwhile" },
+	{ saved_with_another, OUTCOME_EXACT,
+	  "what it wrote was saved with another change, before the program could see it" },
 	{ nothing_differs, OUTCOME_SAME_BYTES, "nothing differs, and nobody ran meanwhile" },
 	{ always, OUTCOME_EXACT, "saved before the program could see it" },
 };
