@@ -91,10 +91,11 @@ static json_t *gap_json(const void *p)
 {
 	const struct check_gap *g = p;
 
-	return json_pack("{s:s, s:o, s:o, s:s, s:o}", "channel", channel_name(g->channel), "object",
-			 g->object ? json__text(g->object->path) : json_null(), "reason",
+	return json_pack("{s:s, s:o, s:o, s:s, s:o, s:o}", "channel", channel_name(g->channel),
+			 "object", g->object ? json__text(g->object->path) : json_null(), "reason",
 			 json__text(*g->reason ? g->reason : gap_name(g->kind)), "kind",
-			 gap_name(g->kind), "count", json__u64(g->count));
+			 gap_name(g->kind), "count", json__u64(g->count), "identity",
+			 object_json(g->object));
 }
 
 static json_t *loss_json(const void *p)
