@@ -31,6 +31,8 @@ test   mount:mount              file systems of the tests
 test   e2fsprogs:mkfs.ext4      ext4
 test   xfsprogs:mkfs.xfs        xfs
 test   btrfs-progs:mkfs.btrfs   btrfs
+test   bindfs:bindfs            FUSE
+test   squashfs-tools:mksquashfs squashfs
 test   strace:strace            compared with; recorded
 test   git:git                  recorded
 test   perl:perl                recorded

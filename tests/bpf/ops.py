@@ -3,7 +3,19 @@
 """ops.py OP PATH [PID ADDRESS]: changes a file (or a process's memory) in one of the ways that the kernel side must see.
 
 Prints "CHANNEL OFFSET LENGTH" of what it did (LENGTH -1: to the end; OFFSET -1: nobody can tell), or "skip REASON".
+Each op_NAME is one way. Changes begin in the second or third page (unit) of the file, which has to have three.
+
+ops.py serve [FD]: prints "ready PID", then answers each line of stdin with one such line, or "error TEXT":
+  unit BYTES            what a page of the files is (hugetlbfs)
+  near DIR              where files that are copied from are made (default: beside the file)
+  hold OP PATH [read]   opens or maps the file for OP as it would do itself, to stay so; read: reads each page there
+  recv PATH             receives a descriptor through the socket FD and uses it instead of opening PATH
+  drop PATH             closes and unmaps what is held of it
+  read | write          from now on, each page of a mapping is read before anything is stored; not
+  OP PATH | OP PID ADDRESS
 """
+import array
+import contextlib
 import ctypes
 import fcntl
 import mmap
@@ -13,8 +25,11 @@ import struct
 import sys
 
 libc = ctypes.CDLL(None, use_errno=True)
-AT = 5000
+UNIT = 4096
+AT = UNIT + 904
 DATA = b"seen"
+held = {}  # (path, flags) -> descriptor; (path, "map") -> mapping: kept for the path by a server
+state = {"near": None, "read": False}
 
 
 def syscall(*args):
@@ -27,7 +42,25 @@ def syscall(*args):
 
 
 def opened(path, flags=0):
-    return os.open(path, os.O_RDWR | flags)
+    kept = held.get((path, flags))
+    return os.open(path, os.O_RDWR | flags) if kept is None else kept
+
+
+def mapped(path):
+    """A shared mapping of the file for stores: the one that is kept, or a new one."""
+    m = held.get((path, "map"))
+    if m is None:
+        fd = opened(path)
+        m = mmap.mmap(fd, os.fstat(fd).st_size)
+    if state["read"]:
+        touch(m)
+    return m
+
+
+def touch(m):
+    """Reads the pages that operations change."""
+    for at in range(0, min(len(m), 3 * UNIT), UNIT):
+        m[at]  # pylint: disable=pointless-statement
 
 
 def op_write(path):
@@ -79,17 +112,20 @@ def op_pwritev2_append(path):
 
 def op_direct(path):
     fd = opened(path, os.O_DIRECT)
-    page = mmap.mmap(-1, 4096)
-    page[:] = b"d" * 4096
-    return "direct-write", 4096, os.pwritev(fd, [page], 4096)
+    page = mmap.mmap(-1, UNIT)
+    page[:] = b"d" * UNIT
+    return "direct-write", UNIT, os.pwritev(fd, [page], UNIT)
 
 
-def source(path):
+def source(path, data=b"x" * 2 * UNIT):
     """A file of the same file system, full of x."""
-    name = path + ".source"
-    fd = os.open(name, os.O_RDWR | os.O_CREAT, 0o600)
-    os.write(fd, b"x" * 8192)
-    os.unlink(name)
+    name = os.path.join(state["near"], "source") if state["near"] else path + ".source"
+    if state["near"] == "memory":
+        fd = os.memfd_create("source")
+    else:
+        fd = os.open(name, os.O_RDWR | os.O_CREAT, 0o600)
+        os.unlink(name)
+    os.write(fd, data)
     return fd
 
 
@@ -110,13 +146,13 @@ def op_copy_file_range(path):
 
 
 def op_fallocate_punch(path):
-    syscall(285, opened(path), 3, 4096, 4096)
-    return "fallocate", 4096, 4096
+    syscall(285, opened(path), 3, UNIT, UNIT)
+    return "fallocate", UNIT, UNIT
 
 
 def op_fallocate_collapse(path):
-    syscall(285, opened(path), 8, 4096, 4096)
-    return "fallocate", 4096, -1
+    syscall(285, opened(path), 8, UNIT, UNIT)
+    return "fallocate", UNIT, -1
 
 
 def op_ftruncate_shrink(path):
@@ -163,28 +199,29 @@ def op_clone(path):
 
 def op_clone_range(path):
     try:
-        fcntl.ioctl(opened(path), 0x4020940D, struct.pack("qQQQ", source(path), 0, 4096, 8192))
+        fcntl.ioctl(opened(path), 0x4020940D, struct.pack("qQQQ", source(path), 0, UNIT, 2 * UNIT))
     except OSError:
         pass
-    return "clone", 8192, 4096
+    return "clone", 2 * UNIT, UNIT
 
 
 def op_dedupe(path):
-    arg = bytearray(struct.pack("QQHHI", 0, 4096, 1, 0, 0) + struct.pack("qQQiI", opened(path), 8192, 0, 0, 0))
+    fd = opened(path)
+    arg = bytearray(struct.pack("QQHHI", 0, UNIT, 1, 0, 0) + struct.pack("qQQiI", fd, 2 * UNIT, 0, 0, 0))
     try:
-        fcntl.ioctl(source(path), 0xC0189436, arg)
+        fcntl.ioctl(source(path, os.pread(fd, UNIT, 2 * UNIT)), 0xC0189436, arg)
     except OSError:
         pass
-    return "dedupe", 8192, 4096
+    return "dedupe", 2 * UNIT, UNIT
 
 
 def op_madvise_remove(path):
-    m = mmap.mmap(opened(path), 65536)
+    m = mapped(path)
     try:
-        m.madvise(mmap.MADV_REMOVE, 8192, 4096)
+        m.madvise(mmap.MADV_REMOVE, 2 * UNIT, UNIT)
     except OSError as e:
         return "skip", str(e), ""
-    return "madvise-remove", 8192, 4096
+    return "madvise-remove", 2 * UNIT, UNIT
 
 
 def op_aio(path):
@@ -248,22 +285,22 @@ def op_uring_fixed(path):
 
 
 def op_store(path):
-    m = mmap.mmap(opened(path), 65536)
+    m = mapped(path)
     m[AT] = 1
-    return "mmap-store", AT & ~4095, 4096
+    return "mmap-store", AT & ~(UNIT - 1), UNIT
 
 
 def op_read_into_mapping(path):
     """The kernel stores into the mapping for us."""
-    m = mmap.mmap(opened(path), 65536)
-    view = memoryview(m)[AT:AT + 4]
-    os.readv(os.open("/dev/zero", os.O_RDONLY), [view])
-    return "mmap-store", AT & ~4095, 4096
+    with memoryview(mapped(path)) as whole, whole[AT:AT + 4] as view:
+        os.readv(os.open("/dev/zero", os.O_RDONLY), [view])
+    return "mmap-store", AT & ~(UNIT - 1), UNIT
 
 
 def mapped_at(path):
     """A shared mapping of the file as something that can be stored into, and its address."""
-    view = (ctypes.c_char * 65536).from_buffer(mmap.mmap(opened(path), 65536))
+    m = mapped(path)
+    view = (ctypes.c_char * len(m)).from_buffer(m)
     return view, ctypes.addressof(view)
 
 
@@ -351,13 +388,13 @@ def op_into_vmsplice(path):
 
 
 def op_fallocate_insert(path):
-    syscall(285, opened(path), 0x20, 4096, 4096)
-    return "fallocate", 4096, -1
+    syscall(285, opened(path), 0x20, UNIT, UNIT)
+    return "fallocate", UNIT, -1
 
 
 def op_fallocate_zero(path):
-    syscall(285, opened(path), 0x10, 4096, 5000)
-    return "fallocate", 4096, 5000
+    syscall(285, opened(path), 0x10, UNIT, 5000)
+    return "fallocate", UNIT, 5000
 
 
 def op_process_vm_writev(pid, address):
@@ -373,6 +410,91 @@ def op_proc_mem(pid, address):
     return "proc-mem", address, 4
 
 
+def flags_of(op):
+    """Flags with which an operation opens its file."""
+    if op in ("append", "pwrite_append"):
+        return os.O_APPEND
+    return os.O_DIRECT if op == "direct" else 0
+
+
+def hold(op, path, read):
+    """Opens or maps for an operation, to stay so."""
+    if op not in MAPPERS and not op.startswith("into_"):
+        held[path, flags_of(op)] = os.open(path, os.O_RDWR | flags_of(op))
+        return
+    fd = os.open(path, os.O_RDWR) if (path, 0) not in held else held[path, 0]
+    m = held[path, "map"] = mmap.mmap(fd, os.fstat(fd).st_size)
+    if (path, 0) not in held:
+        os.close(fd)
+    if read:
+        touch(m)
+
+
+MAPPERS = ("store", "read_into_mapping", "madvise_remove")
+
+
+def drop(path):
+    """Gives up what is held of a file."""
+    for key in [k for k in held if k[0] == path]:
+        kept = held.pop(key)
+        if isinstance(kept, int):
+            os.close(kept)
+
+
+def receive(sock, path):
+    """A descriptor that the other side sends."""
+    data = sock.recvmsg(1, socket.CMSG_SPACE(4))[1][0][2]
+    held[path, 0] = array.array("i", data)[0]
+
+
+def set_unit(size):
+    """From now on, files have pages of this size."""
+    global UNIT, AT
+    UNIT, AT = size, size + 904
+
+
+def descriptors():
+    """Numbers of the descriptors that are open; the one with which they are listed is closed again by then."""
+    return {int(n) for n in os.listdir("/proc/self/fd") if os.path.lexists("/proc/self/fd/" + n)}
+
+
+def carry_out(words, sock):
+    """One line of a server; its answer."""
+    if words[0] == "unit":
+        return set_unit(int(words[1]))
+    if words[0] == "near":
+        return state.update(near=words[1])
+    if words[0] == "hold":
+        return hold(words[1], words[2], words[3:] == ["read"])
+    if words[0] == "recv":
+        return receive(sock, words[1])
+    if words[0] == "drop":
+        return drop(words[1])
+    if words[0] in ("read", "write") and len(words) == 1:
+        return state.update(read=words[0] == "read")
+    before = descriptors()
+    try:
+        return globals()["op_" + words[0]](*([words[1]] if len(words) == 2 else map(int, words[1:])))
+    finally:
+        for fd in descriptors() - before:
+            with contextlib.suppress(OSError):
+                os.close(fd)
+
+
+def serve(sock):
+    """Until stdin ends."""
+    print("ready", os.getpid(), flush=True)
+    for line in sys.stdin:
+        try:
+            answer = carry_out(line.split(), sock)
+            print(*(answer or ("ok",)), flush=True)
+        except (OSError, ValueError) as e:
+            print("error", type(e).__name__, e, flush=True)
+
+
 if __name__ == "__main__":
-    args = [int(a) for a in sys.argv[3:]] or [sys.argv[2]]
-    print(*globals()["op_" + sys.argv[1]](*args))
+    if sys.argv[1] == "serve":
+        serve(socket.socket(fileno=int(sys.argv[2])) if len(sys.argv) > 2 else None)
+    else:
+        args = [int(a) for a in sys.argv[3:]] or [sys.argv[2]]
+        print(*globals()["op_" + sys.argv[1]](*args))

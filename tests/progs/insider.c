@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * insider.c: a program to be recorded. Prints "ready PID", then blocks in read(0) and answers each line with one line:
- *   map PATH shared|private|sharedrw|privaterw OFFSET LENGTH touch|notouch   -> map ID
- *   shm SHMID             -> map ID                   (attaches SysV shared memory, read-only)
+ *   map PATH shared|private|sharedrw|privaterw|privatecow OFFSET LENGTH touch|notouch   -> map ID ADDRESS
+ *                         (privatecow: writable memory of a file that is opened for reading)
+ *   shm SHMID [notouch]   -> map ID ADDRESS           (attaches SysV shared memory, read-only)
  *   unmap ID | protect ID r|rw
  *   hash ID PAGE          -> hash ID PAGE HEX|bus     (FNV-1a of what it sees)
  *   store ID OFFSET BYTE  stores one byte into its own mapping
@@ -12,7 +13,8 @@
  *                         answers "blocking" first, "done N" when it is over
  *   op NAME PATH OFFSET LENGTH BYTE | childop ...   changes a file itself, or in a forked child
  *   status N              the exit status to end with
- * Input is read one byte at a time into a static buffer: nothing is read ahead, and no page of a test file is touched.
+ * Input is read one byte at a time into a static buffer: nothing is read ahead, and no page of a test file is touched. With
+ * the argument "bulk", as much as there is.
  * It ends at end of input; an alarm ends it when a test has gone wrong.
  */
 #include <errno.h>
@@ -61,15 +63,33 @@ __attribute__((format(printf, 1, 2))) static void say(const char *fmt, ...)
 		_exit(99);
 }
 
+static size_t chunk = 1; /* bytes to read at once */
+
+/* The next byte of stdin, -1 at its end. */
+static int next_byte(void)
+{
+	static unsigned char buf[4096];
+	static ssize_t at, n;
+
+	if (at == n) {
+		at = 0;
+		n = read(0, buf, chunk);
+	}
+	return n > 0 ? buf[at++] : -1;
+}
+
 static int read_line(char *line, size_t size)
 {
 	size_t n = 0;
+	int c;
 
-	while (n + 1 < size && read(0, line + n, 1) == 1)
-		if (line[n++] == '\n') {
-			line[n - 1] = 0;
+	while (n + 1 < size && (c = next_byte()) >= 0) {
+		if (c == '\n') {
+			line[n] = 0;
 			return 1;
 		}
+		line[n++] = (char)c;
+	}
 	return 0;
 }
 
@@ -81,20 +101,20 @@ static void do_map(const char *args)
 
 	if (sscanf(args, "%511s %15s %ld %ld %15s", path, kind, &off, &len, touch) != 5)
 		return say("error usage\n");
-	int rw = strstr(kind, "rw") != NULL;
+	int rw = strstr(kind, "rw") != NULL, cow = strstr(kind, "cow") != NULL;
 	int fd = open(path, rw ? O_RDWR : O_RDONLY);
 	if (fd < 0 || fstat(fd, &st))
 		return say("error open %s: %s\n", path, strerror(errno));
 	struct mapping *m = &maps[nmaps];
 	m->len = len ? (size_t)len : ((size_t)st.st_size + 4095) & ~4095ul;
-	m->at = mmap(NULL, m->len, PROT_READ | (rw ? PROT_WRITE : 0),
+	m->at = mmap(NULL, m->len, PROT_READ | (rw || cow ? PROT_WRITE : 0),
 		     kind[0] == 's' ? MAP_SHARED : MAP_PRIVATE, fd, off);
 	close(fd);
 	if (m->at == MAP_FAILED)
 		return say("error mmap: %s\n", strerror(errno));
 	for (size_t i = 0; !strcmp(touch, "touch") && i < m->len; i += 4096)
 		(void)*(volatile char *)(m->at + i);
-	say("map %d\n", nmaps++);
+	say("map %d %lu\n", nmaps++, (unsigned long)m->at);
 }
 
 static void do_shm(const char *args)
@@ -102,15 +122,16 @@ static void do_shm(const char *args)
 	struct shmid_ds ds;
 	struct mapping *m = &maps[nmaps];
 	int id = atoi(args);
+	int touch = !strstr(args, "notouch");
 
 	m->at = shmat(id, NULL, SHM_RDONLY);
 	if (m->at == (void *)-1 || shmctl(id, IPC_STAT, &ds))
 		return say("error shmat: %s\n", strerror(errno));
 	m->len = ds.shm_segsz;
 	m->shm = 1;
-	for (size_t i = 0; i < m->len; i += 4096)
+	for (size_t i = 0; touch && i < m->len; i += 4096)
 		(void)*(volatile char *)(m->at + i);
-	say("map %d\n", nmaps++);
+	say("map %d %lu\n", nmaps++, (unsigned long)m->at);
 }
 
 static void do_hash(const char *args)
@@ -233,10 +254,13 @@ static void obey(const char *line)
 		do_simple(word, line + at);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	static char line[1024];
 	struct sigaction sa = { .sa_handler = on_bus };
+
+	if (argc > 1 && !strcmp(argv[1], "bulk"))
+		chunk = 4096;
 
 	alarm(300);
 	sigaction(SIGBUS, &sa, NULL);
