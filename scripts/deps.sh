@@ -50,6 +50,8 @@ test   nodejs:node              recorded
 test   default-jre-headless:java  recorded
 test   ripgrep:rg               recorded (Rust)
 test   fzf:fzf                  recorded (Go)
+test   liblmdb-dev              recorded (LMDB)
+test   lmdb-utils:mdb_load      changes what it has mapped
 test   man-db:man               checks the man pages
 vm     qemu-system-x86:qemu-system-x86_64  virtual machines with other kernels
 vm     busybox-static:busybox   their first process

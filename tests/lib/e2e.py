@@ -30,6 +30,7 @@ EXTRA = {
     "insider": (["ops.c"], []),
     "outsider": (["ops.c"], []),
     "holder": (["ops.c"], []),
+    "lmdb-reader": ([], ["-llmdb"]),
 }
 
 
