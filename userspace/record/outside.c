@@ -83,6 +83,24 @@ static struct change *new_change(struct recorder *r, const struct kevent *ke)
 	return c;
 }
 
+/*
+ * Has the call changed nothing, for certain? It was refused before it began (cp tries FICLONE first, and is told EOPNOTSUPP
+ * or EXDEV), or had nothing to move. Errors that may come half-way, EIO or ENOSPC, are none of these. A change that
+ * is none would be given the bytes that the next one brought.
+ */
+static bool changed_nothing(const struct kevent *ke)
+{
+	static const int refusals[] = { EOPNOTSUPP, EXDEV, ENOTTY, ENOSYS, EBADF,  EPERM,
+					EACCES,	    EROFS, EISDIR, ESPIPE, ETXTBSY };
+
+	if (!(ke->flags & KEVF_FAILED))
+		return !ke->ret && ke->channel >= CH_WRITE && ke->channel <= CH_COPY_FILE_RANGE;
+	for (size_t i = 0; i < sizeof(refusals) / sizeof(*refusals); i++)
+		if (ke->ret == -refusals[i])
+			return true;
+	return false;
+}
+
 static int on_end(struct recorder *r, const struct kevent *ke)
 {
 	struct change *c = find_change(r, ke);
@@ -94,6 +112,7 @@ static int on_end(struct recorder *r, const struct kevent *ke)
 		c->begin_ns = 0;
 	}
 	c->ended = true;
+	c->idle = changed_nothing(ke);
 	c->end_ns = ke->ns;
 	if (!(ke->flags & KEVF_FAILED))
 		set_range(c, ke);
@@ -235,7 +254,7 @@ static int advance(struct recorder *r, struct change *c)
 
 	if (!c->ended)
 		return 0;
-	if (!o) /* not mapped yet: the snapshot will be taken after this change */
+	if (!o || c->idle) /* not mapped yet: the snapshot will be taken after this change */
 		return 1;
 	pages_of(c, &first, &n);
 	compare__widen(r, o, &first, &n);

@@ -206,6 +206,7 @@ struct change {
 	struct kevent ke;		 /* the event it began with: identity of the object */
 	uint32_t writer, channel, flags; /* flags: enum change_flags */
 	bool ended;
+	bool idle; /* it is over and has changed nothing */
 	uint64_t begin_ns, end_ns, give_up_ns;
 	uint64_t offset, length;
 	struct change *next;
