@@ -52,6 +52,9 @@ test   ripgrep:rg               recorded (Rust)
 test   fzf:fzf                  recorded (Go)
 test   liblmdb-dev              recorded (LMDB)
 test   lmdb-utils:mdb_load      changes what it has mapped
+test   mariadb-server-core:mariadbd  writes what a backup has mapped (no service is set up)
+test   mariadb-client-core:mariadb   makes it write
+test   mariadb-backup:mariadb-backup  recorded
 test   man-db:man               checks the man pages
 vm     qemu-system-x86:qemu-system-x86_64  virtual machines with other kernels
 vm     busybox-static:busybox   their first process
