@@ -3,8 +3,8 @@
 """scripts/bench.py [--rounds N] [--write] [PART...]: what recording costs, as ratios of one run.
 
 Parts: time (against native, strace and perf trace), replay (against its recording and native), hashes (what they cost),
-outside (processes that are not recorded), snapshot, trace. Runs are interleaved (A B C A B C ...). Figures are medians; of
-arithmetic and hashes the least CPU time of all processes together, which other work on the machine disturbs less. Returns 1
+outside (processes that are not recorded), snapshot, trace, compare (looks at what an outsider has mapped). Runs are
+interleaved (A B C A B C ...). Figures are medians; of arithmetic and hashes the least CPU time of all processes together, which other work on the machine disturbs less. Returns 1
 if a bound is broken, 2 for trouble. --write puts the tables into docs/BENCHMARKS.md. Environment: BPREC (default
 build/bprec). Needs root for the parts about observation.
 """
@@ -26,6 +26,7 @@ import projects  # noqa: E402
 import tracefile  # noqa: E402
 
 MIB = 1 << 20
+COMPARE_PAGES, COMPARE_EVERY = 1 << 18, 100  # 1 GiB, 1 % of its pages
 DD_COUNT, COMPUTE, MAKE_FILES, SNAPSHOT_MIB = 20000, 8000, 20, 256
 LOOPS = {"getppid": ("getppid", "500000"), "pwrite to an unwatched file": ("pwrite", "@FILE", "300000"),
          "page faults": ("fault", "100000")}
@@ -294,7 +295,47 @@ def bench_trace(b):
             rows)
 
 
-PARTS = {"time": bench_time, "replay": bench_replay, "hashes": bench_hashes, "outside": bench_outside, "snapshot": bench_snapshot, "trace": bench_trace}
+def looks_cost(b, how, every):
+    """(pages, ms) of one look at 1 GiB that an outsider maps, and ms of a whole one; processor time, as the trace notes it."""
+    path = os.path.join(b.top, "exposed")
+    with open(path, "wb") as f:
+        for i in range(0, COMPARE_PAGES, 256):
+            f.write(b"".join((i + n).to_bytes(8, "little") * 512 for n in range(256)))
+    outsider = e2e.Outsider()
+    outsider.ask(f"{how} {path}")
+    outsider.do("stride", path, 0, every * 4096, 1)
+    insider = e2e.Insider(options=("--compare-budget=100",), trace=os.path.join(b.fresh("looks"), "trace"))
+    insider.map(path, touch="notouch")
+    insider.blocked()
+
+    def dump():
+        return subprocess.run([e2e.BPREC, "dump", "--events", insider.trace], capture_output=True, text=True).stdout
+    e2e.wait_until("ten looks were made", lambda: dump().count(" compare ") >= 10)
+    insider.end()
+    outsider.end()
+    text = dump()
+    pages = re.findall(r" compare .*read=\"what is likely\" pages=(\d+)", text)
+    n, spent, longest = re.search(r'text="(\d+) looks .* in ([0-9.]+) ms, the longest in ([0-9.]+) ms', text).groups()
+    shutil.rmtree(os.path.dirname(insider.trace))
+    os.unlink(path)
+    return int(pages[-1]), (float(spent) - float(longest)) / (int(n) - 1), float(longest)
+
+
+def bench_compare(b):
+    """Looks at a mapping of 1 GiB that an outsider can store into."""
+    rows = []
+    for name, how, every in (("1 % of the pages", "map", COMPARE_EVERY), ("all pages", "mapread", COMPARE_PAGES)):
+        found = [looks_cost(b, how, every) for _ in range(b.rounds)]
+        pages, cost, whole = found[0][0], min(f[1] for f in found), min(f[2] for f in found)
+        word = b.bound("look at 1 GiB with 1 % dirty pages", cost, 30, " ms") if how == "map" else ""
+        rows.append([name, pages, f"{cost:.1f} ms", f"{whole:.0f} ms", word])
+    b.table("Looks at 1 GiB of tmpfs that an outsider has mapped",
+            ["in its page tables", "pages read by a look", "look", "whole look", "bound"], rows,
+            "Processor time of the cheapest of all rounds. A whole look is made before insiders unmap.")
+
+
+PARTS = {"time": bench_time, "replay": bench_replay, "hashes": bench_hashes, "outside": bench_outside, "snapshot": bench_snapshot, "trace": bench_trace,
+         "compare": bench_compare}
 
 
 def write_document(b):

@@ -20,6 +20,7 @@ LIMIT = 300  # seconds for one run of a test
 
 WRITES, STOPS, OBJECTS = (f"tests/e2e/test-sound-{x}.py" for x in ("writes", "stops", "objects"))
 MEMORY = "tests/e2e/test-replay-memory.py"
+COMPARE = "tests/e2e/test-compare.py"
 MORE, OBJECT_UNIT, OUTCOME_UNIT = "tests/e2e/test-sound-mutants.py", "tests/unit/test_record_object.c", "tests/unit/test_check_outcome.c"
 
 # rule, patch (rule-NN-*.patch), test, part of its case's name, pattern of what the case must say
@@ -50,6 +51,9 @@ TABLE = [
     (9, "unmap-not-compared", MORE, "right before each unmap", "stores were missed"),
     (9, "end-not-compared", MORE, "right before the end", "stores were missed"),
     (9, "shmem-trusted", MORE, "no exposure shows", "no change of|too good: verdict clean"),
+    (9, "likely-is-enough", COMPARE, "a pinned page", "changed pages are"),
+    (9, "left-out-untold", COMPARE, "no budget", "verdict uncertain"),
+    (9, "budget-ignored", COMPARE, "the budget is kept", "verdict"),
     (11, "devices-not-told", MORE, "rule 11", "no gap says that the kernel writes|expected uncertain"),
     (12, "kernel-key", MORE, "used again for another file", "told of files that nobody watches"),
     (12, "device-not-checked", OBJECT_UNIT, "another_device", ""),
