@@ -96,6 +96,9 @@ int kern_attach(struct kern *k)
 {
 	int refused = 0;
 
+	/* choke points need no others for 32-bit processes */
+	if (k->hooks[KHOOK_compat_enter].state == HOOK_SPARE)
+		__atomic_store_n(&kern_compat(k)->active, 1, __ATOMIC_RELEASE);
 	for (int i = 0; i < KHOOK_MAX; i++) {
 		if (is_late(i))
 			prepare(k, i);
@@ -135,8 +138,6 @@ void kern_attach_compat(struct kern *k)
 {
 	struct kcompat *c = kern_compat(k);
 
-	if (k->hooks[KHOOK_compat_enter].state == HOOK_SPARE)
-		__atomic_store_n(&c->active, 1, __ATOMIC_RELEASE);
 	if (!__atomic_load_n(&c->seen, __ATOMIC_RELAXED) || k->compat_tried)
 		return;
 	k->compat_tried = true;
