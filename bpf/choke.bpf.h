@@ -20,10 +20,14 @@ enum { EIOCBQUEUED = 529 };
 /** Numbers of calls, 64-bit and 32-bit, that tell a channel (arch/x86/entry/syscalls). */
 enum {
 	NR64_WRITE = 1,
+	NR64_OPEN = 2,
 	NR64_MMAP = 9,
 	NR64_PWRITE64 = 18,
 	NR64_WRITEV = 20,
 	NR64_MADVISE = 28,
+	NR64_CREAT = 85,
+	NR64_OPENAT = 257,
+	NR64_OPEN_BY_HANDLE_AT = 304,
 	NR64_SENDFILE = 40,
 	NR64_PTRACE = 101,
 	NR64_IO_SUBMIT = 209,
@@ -34,6 +38,11 @@ enum {
 	NR_IO_URING_ENTER = 426, /* of both */
 	NR_PROCESS_MADVISE = 440,
 	NR32_WRITE = 4,
+	NR32_OPEN = 5,
+	NR32_CREAT = 8,
+	NR32_OPENAT = 295,
+	NR32_OPEN_BY_HANDLE_AT = 342,
+	NR_OPENAT2 = 437,
 	NR32_PTRACE = 26,
 	NR32_OLD_MMAP = 90,
 	NR32_WRITEV = 146,

@@ -52,6 +52,16 @@ int BPF_PROG(choke_fallocate_end, void *file, int mode, __u64 offset, __u64 leng
 	return 0;
 }
 
+/* overlayfs takes ATTR_OPEN away before it passes the change on (ovl_setattr, since 4.19): the call tells, too. */
+static __always_inline bool is_open(unsigned int valid)
+{
+	if (valid & ATTR_OPEN || call_number() == NR_OPENAT2)
+		return true;
+	return in_call(NR64_OPEN, NR32_OPEN) || in_call(NR64_OPENAT, NR32_OPENAT) ||
+	       in_call(NR64_CREAT, NR32_CREAT) ||
+	       in_call(NR64_OPEN_BY_HANDLE_AT, NR32_OPEN_BY_HANDLE_AT);
+}
+
 /* The dentry is the second argument since 5.12. */
 SEC("bprec_fentry/notify_change")
 int BPF_PROG(choke_setattr, void *idmap, struct dentry *dentry, struct iattr *attr, void *inode)
@@ -66,10 +76,11 @@ int BPF_PROG(choke_setattr, void *idmap, struct dentry *dentry, struct iattr *at
 		return 0;
 	__u64 old = object_size(object), now = BPF_CORE_READ(attr, ia_size);
 	struct flight f = { .n = { .object = object, .hook = KHOOK_choke_setattr } };
-	if (valid & ATTR_OPEN && !old)
+	bool opens = is_open(valid);
+	if (opens && !old)
 		return 0;
-	f.n.channel = valid & ATTR_OPEN ? CH_OPEN_TRUNC : channel_or(CH_TRUNCATE);
-	f.n.flags = now < old || valid & ATTR_OPEN ? KEVF_SHRINK : 0;
+	f.n.channel = opens ? CH_OPEN_TRUNC : channel_or(CH_TRUNCATE);
+	f.n.flags = now < old || opens ? KEVF_SHRINK : 0;
 	f.n.offset = f.n.flags ? now : old;
 	f.n.length = f.n.flags ? TO_END : now - old;
 	choke_begin(&f);

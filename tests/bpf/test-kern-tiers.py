@@ -23,12 +23,12 @@ def case(name, good, details=""):
         failures.append(name)
 
 
-def watched(driver, path):
-    """An insider that maps the file, and the object's key."""
+def watched(driver, path, inside=None):
+    """An insider that maps the file (by another name), and the object's key."""
     with open(path, "wb") as f:
         f.write(bytes(SIZE))
     insider = kern.Insider(driver)
-    insider.ask("map", path, "shared", 0, SIZE, "notouch")
+    insider.ask("map", inside or path, "shared", 0, SIZE, "notouch")
     return insider, driver.drain(tgid=insider.pid, type="watch")[0]["object"]
 
 
@@ -54,12 +54,13 @@ def told(driver, path, obj, op):
     return sorted(rows)
 
 
-def all_told(where, *options):
-    """Each operation of OPS, and what was told; the tiers in use."""
+def all_told(place, ops, *options):
+    """Each operation, and what was told; the tiers in use."""
     driver = kern.Driver("", "0", *options)
-    path = os.path.join(where, "f" + "".join(o[0] for o in options))
-    insider, obj = watched(driver, path)
-    rows = {op: told(driver, path, obj, op) for op in OPS}
+    name = "f" + "".join(o[0] for o in options)
+    path = os.path.join(place.outside, name)
+    insider, obj = watched(driver, path, os.path.join(place.inside, name))
+    rows = {op: told(driver, path, obj, op) for op in ops}
     lost = driver.command("losses")
     tiers = driver.command("tiers")[0]["tiers"]
     insider.end()
@@ -68,11 +69,12 @@ def all_told(where, *options):
     return tiers, rows
 
 
-def compare(name, place):
-    one, old = all_told(place.real, "tier1")
-    two, new = all_told(place.real)
+def compare(name, place, without=()):
+    ops = [op for op in OPS if op not in without]
+    one, old = all_told(place, ops, "tier1")
+    two, new = all_told(place, ops)
     case(f"{name}: tiers", (one, two) == (1, 2), (one, two))
-    for op in OPS:
+    for op in ops:
         case(f"{name}: {op}", old[op] == new[op], f"tier 1 {old[op]}, tier 2 {new[op]}")
 
 
@@ -134,6 +136,8 @@ def main():
     tmpfs = mounts.tmpfs()
     compare("tmpfs", tmpfs)
     compare("ext4", mounts.ext4())
+    # on 6.1 the flag is lost on its way to the real file, which only choke points know
+    compare("overlay", mounts.overlay(), ["pwritev2_append"])
     test_nothing_added(os.path.join(tmpfs.real, "nothing"))
     test_refused(os.path.join(tmpfs.real, "refused"))
     test_left_out(os.path.join(tmpfs.real, "out"))
