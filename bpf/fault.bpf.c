@@ -46,14 +46,12 @@ int BPF_PROG(fault_kernel, unsigned long addr, struct pt_regs *regs, unsigned lo
 	return fault(addr, error_code, KHOOK_fault_kernel);
 }
 
-/* Bytes of a folio. Whether it is a large one is bit PG_head of the flags word, which is the first. */
+/* Bytes of a folio. */
 static __always_inline __u64 folio_bytes(struct folio *folio)
 {
-	unsigned long flags = 0;
 	__u32 order;
 
-	bpf_probe_read_kernel(&flags, sizeof(flags), folio);
-	if (!(flags & (1ul << bpf_core_enum_value(enum pageflags, PG_head))))
+	if (!folio_is_large(folio))
 		return 4096;
 	if (bpf_core_field_exists(struct folio___order, _folio_order)) {
 		struct folio___order *old = (void *)folio;

@@ -39,6 +39,7 @@ static __always_inline void hold_task(struct khold *h, struct task_struct *task)
 {
 	h->tgid = BPF_CORE_READ(task, tgid);
 	h->insider = bpf_map_lookup_elem(&tree, &h->tgid) != NULL;
+	h->leaving = !BPF_CORE_READ(task, signal, live.counter);
 	h->uid = BPF_CORE_READ(task, cred, uid.val);
 	h->start_ns = BPF_CORE_READ(task, group_leader, start_boottime);
 	bpf_core_read(h->comm, sizeof(h->comm), &task->comm);

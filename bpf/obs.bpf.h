@@ -234,6 +234,15 @@ static __always_inline struct watch *watch_find(__u64 object)
 	return NULL;
 }
 
+/** True for a folio of several pages: bit PG_head of the flags word, which is the first. */
+static __always_inline bool folio_is_large(struct folio *folio)
+{
+	unsigned long flags = 0;
+
+	bpf_probe_read_kernel(&flags, sizeof(flags), folio);
+	return flags & 1ul << bpf_core_enum_value(enum pageflags, PG_head);
+}
+
 /** i_size of an object. */
 static __always_inline __u64 object_size(__u64 object)
 {

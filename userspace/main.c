@@ -133,6 +133,7 @@
  *   bpf/write.bpf.c         write family, sendfile, splice, copy_file_range
  *   bpf/other.bpf.c         clone, MADV_REMOVE, aio, process_vm_writev
  *   bpf/uring.bpf.c         requests of io_uring
+ *   bpf/pin.bpf.c           pages that somebody has pinned
  *   bpf/late.bpf.c          stores by the kernel into outsiders' mappings
  *   bpf/compat.bpf.c        calls of 32-bit programs
  *

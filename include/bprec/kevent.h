@@ -60,6 +60,8 @@ enum kevent_type {
 	/* Some of its mappings are no longer what they were (munmap, mremap, shmdt, mmap over others). Not told again until
 	 * kern__calm. */
 	KEV_STIRRED = 16,
+	/* An outsider registers a buffer of an io_uring in its shared mapping of a watched object; aux: address. */
+	KEV_PINNED = 17,
 };
 
 /** Flags of struct kevent. */
@@ -119,7 +121,7 @@ struct khold {
 	__u32 fd;      /* number of the descriptor */
 	__u32 f_mode;  /* FMODE_*: 2 is FMODE_WRITE */
 	__u32 insider; /* 1: the process is in the tree */
-	__u32 reserved;
+	__u32 leaving; /* 1: its last thread is ending: it will do nothing with it */
 	char comm[16];
 	char exe[64];
 };

@@ -64,17 +64,18 @@
 	  "open-trunc")                                                                   \
 	X(exit_open_by_handle_at, call_end, BPREC_KHOOK_SYS "exit_open_by_handle_at", "open-trunc")
 
-#define BPREC_KHOOKS_OTHER(X)                                                               \
-	X(enter_ioctl, call_begin, BPREC_KHOOK_SYS "enter_ioctl", "clone dedupe fallocate") \
-	X(exit_ioctl, call_end, BPREC_KHOOK_SYS "exit_ioctl", "clone dedupe fallocate")     \
-	X(enter_madvise, call_begin, BPREC_KHOOK_SYS "enter_madvise", "madvise-remove")     \
-	X(exit_madvise, call_end, BPREC_KHOOK_SYS "exit_madvise", "madvise-remove")         \
-	X(enter_io_submit, call_begin, BPREC_KHOOK_SYS "enter_io_submit", "aio")            \
-	X(exit_io_submit, call_end, BPREC_KHOOK_SYS "exit_io_submit", "aio")                \
-	X(uring_submit, uring_submit, "tp_btf/io_uring_submit_req", "io_uring")             \
-	X(uring_submit_sqe, uring_submit_sqe, "tp_btf/io_uring_submit_sqe", "io_uring")     \
-	X(uring_complete, uring_complete, "tp_btf/io_uring_complete", "io_uring")           \
-	X(enter_process_vm_writev, call_begin, BPREC_KHOOK_SYS "enter_process_vm_writev",   \
+#define BPREC_KHOOKS_OTHER(X)                                                                     \
+	X(enter_ioctl, call_begin, BPREC_KHOOK_SYS "enter_ioctl", "clone dedupe fallocate")       \
+	X(exit_ioctl, call_end, BPREC_KHOOK_SYS "exit_ioctl", "clone dedupe fallocate")           \
+	X(enter_madvise, call_begin, BPREC_KHOOK_SYS "enter_madvise", "madvise-remove")           \
+	X(exit_madvise, call_end, BPREC_KHOOK_SYS "exit_madvise", "madvise-remove")               \
+	X(enter_io_submit, call_begin, BPREC_KHOOK_SYS "enter_io_submit", "aio")                  \
+	X(exit_io_submit, call_end, BPREC_KHOOK_SYS "exit_io_submit", "aio")                      \
+	X(uring_submit, uring_submit, "tp_btf/io_uring_submit_req", "io_uring")                   \
+	X(uring_submit_sqe, uring_submit_sqe, "tp_btf/io_uring_submit_sqe", "io_uring")           \
+	X(uring_complete, uring_complete, "tp_btf/io_uring_complete", "io_uring")                 \
+	X(enter_io_uring_register, register_begin, BPREC_KHOOK_SYS "enter_io_uring_register", "") \
+	X(enter_process_vm_writev, call_begin, BPREC_KHOOK_SYS "enter_process_vm_writev",         \
 	  "remote-memory")
 
 #define BPREC_KHOOKS_COMPAT(X)                                       \
@@ -129,7 +130,8 @@
 	X(iter_watch, iter_watch, "iter/task_vma:watch", "mmap-store")      \
 	X(iter_hold_vma, iter_hold_vma, "iter/task_vma:hold", "mmap-store") \
 	X(iter_hold_file, iter_hold_file, "iter/task_file", "")             \
-	X(object_counters, object_counters, "syscall/counters", "")
+	X(object_counters, object_counters, "syscall/counters", "")         \
+	X(object_pins, object_pins, "syscall/pins", "")
 
 /* Tier 2, choke points: used instead of hooks on system calls and faults (userspace/kern/tier.c). */
 #define BPREC_KHOOKS_CHOKE_WRITE(X)                                                              \
@@ -226,5 +228,20 @@ struct kcounters {
 	__u32 reserved;
 };
 _Static_assert(sizeof(struct kcounters) == 32, "kcounters");
+
+/** What object_pins (kern__pins) is given and gives back. */
+struct kpins {
+	__u64 object;	/* in: address of the address_space */
+	__u64 first, n; /* in: pages */
+	__u64 pinned;	/* out: folios that somebody has pinned */
+	__u64 at;	/* out: index of the first one */
+	__u32 tgid; /* out: who registered a buffer in the object, as far as it was seen; 0: nobody */
+	__s32 error;	/* out: as in kcounters */
+	__u64 start_ns; /* out: of tgid: start time of the process, since boot */
+	char comm[16];	/* out: of tgid */
+	__u32 uid;	/* out: of tgid */
+	__u32 reserved;
+};
+_Static_assert(sizeof(struct kpins) == 80, "kpins");
 
 #endif

@@ -2,8 +2,8 @@
 /*
  * kern-driver.c: the kernel side of bprec on command, for the tests beside it. Answers each line of stdin with lines of
  * KEY=VALUE words, then a line ".":
- *   tree PID | watch PID | holders OBJECT | counters OBJECT | unwatch OBJECT | drain | losses | hooks | programs | tiers |
- *   runs | user UID
+ *   tree PID | watch PID | holders OBJECT | counters OBJECT | pins OBJECT | unwatch OBJECT | drain | losses | hooks | programs |
+ *   tiers | runs | user UID
  * Arguments: name of a hook that is left out ("" none), bytes of the ring (0: default), words: whole (relocate by the whole
  * BTF), tier1 (no choke points), refuse=HOOK (as if the kernel refused it). Exit 77: this machine can't, with the reason.
  */
@@ -16,13 +16,15 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "bprec/khook.h"
 #include "kern/kern.h"
 #include "kern/state.h"
 #include "util/names.h"
 
-static const char *const types[] = { "?",      "watch",	 "begin",	"end",	  "fault",
-				     "opened", "mapped", "unmapped",	"forked", "exited",
-				     "dirty",  "remote", "watch-failed" };
+static const char *const types[] = { "?",      "watch",	 "begin",	 "end",	   "fault",
+				     "opened", "mapped", "unmapped",	 "forked", "exited",
+				     "dirty",  "remote", "watch-failed", "?",	   "?",
+				     "?",      "?",	 "pinned" };
 
 static int print_event(void *ctx, const struct kevent *e)
 {
@@ -54,6 +56,16 @@ static int counters(struct kern *k, uint64_t object)
 	if (!err)
 		printf("writecount=%d mmap_writable=%d size=%" PRIu64 "\n", c.writecount,
 		       c.mmap_writable, c.size);
+	return err;
+}
+
+static int pins(struct kern *k, uint64_t object)
+{
+	struct kpins p;
+	int err = kern__pins(k, object, 0, 1 << 20, &p);
+
+	if (!err)
+		printf("pinned=%llu at=%llu tgid=%u comm=%.15s\n", p.pinned, p.at, p.tgid, p.comm);
 	return err;
 }
 
@@ -142,6 +154,8 @@ static int command(struct kern *k, const char *word, uint64_t number)
 		return kern__holders(k, number, print_hold, NULL);
 	if (!strcmp(word, "counters"))
 		return counters(k, number);
+	if (!strcmp(word, "pins"))
+		return pins(k, number);
 	if (!strcmp(word, "unwatch"))
 		return kern__unwatch(k, number);
 	if (!strcmp(word, "drain"))

@@ -121,17 +121,35 @@ int kern__held_by(struct kern *k, int pid, kern_hold_fn fn, void *ctx)
 	return list_held(k, 0, pid, fn, ctx);
 }
 
+/* Runs a program on an argument, which gets its answer. 0 or -errno. */
+static int run(struct kern *k, int hook, void *arg, size_t size)
+{
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .ctx_in = arg, .ctx_size_in = size);
+
+	if (!k->progs[hook])
+		return -EOPNOTSUPP;
+	return bpf_prog_test_run_opts(bpf_program__fd(k->progs[hook]), &opts) ? -errno : 0;
+}
+
+int kern__pins(struct kern *k, uint64_t object, uint64_t first, uint64_t n, struct kpins *ret)
+{
+	struct kpins p = { .object = object, .first = first, .n = n };
+	int err = run(k, KHOOK_object_pins, &p, sizeof(p));
+
+	if (!err && !p.error &&
+	    p.pinned) /* the pages are looked at without a lock: what is so stays so */
+		err = run(k, KHOOK_object_pins, &p, sizeof(p));
+	*ret = p;
+	return err ? err : p.error;
+}
+
 int kern__counters(struct kern *k, uint64_t object, struct kern_counters *ret)
 {
 	struct kcounters c = { .object = object, .error = -EOPNOTSUPP };
-	LIBBPF_OPTS(bpf_test_run_opts, opts, .ctx_in = &c, .ctx_size_in = sizeof(c));
+	int err = run(k, KHOOK_object_counters, &c, sizeof(c));
 
-	if (!k->progs[KHOOK_object_counters])
-		return -EOPNOTSUPP;
-	if (bpf_prog_test_run_opts(bpf_program__fd(k->progs[KHOOK_object_counters]), &opts))
-		return -errno;
-	if (c.error)
-		return c.error;
+	if (err || c.error)
+		return err ? err : c.error;
 	ret->size = c.size;
 	ret->writecount = c.writecount;
 	ret->mmap_writable = c.mmap_writable;

@@ -100,6 +100,10 @@ struct kern_counters {
 };
 /** Reads them. -ENOENT: the object isn't watched, or the key now belongs to another object. */
 int kern__counters(struct kern *k, uint64_t object, struct kern_counters *ret);
+struct kpins;
+/** Looks for pages that somebody has pinned, to store into when it likes, among [first, first + n) of a watched object (as many
+ *  as there are, in whole groups of 64); bprec/khook.h has the answer. 0, -ENOENT as above, or -errno. */
+int kern__pins(struct kern *k, uint64_t object, uint64_t first, uint64_t n, struct kpins *ret);
 /** Ends the watch of an object. 0 or -ENOENT. */
 int kern__unwatch(struct kern *k, uint64_t object);
 

@@ -31,6 +31,17 @@ static int tell_hidden(struct recorder *r, struct exposure *e)
 	if (e->kind == EXPOSURE_WRITABLE_DESCRIPTOR)
 		return 0;
 	e->obj->hidden = true;
+	if (e->pinned && e->pid)
+		return emit__gap(
+			r, GAP_HIDDEN_STORES, CH_MMAP_STORE, e->obj->id,
+			"pid %d (%s) has registered it as a buffer of an io_uring: the kernel stores there "
+			"without an event, even when it is mapped no more",
+			e->pid, who__comm(r, e->writer));
+	if (e->pinned)
+		return emit__gap(
+			r, GAP_UNATTRIBUTED_WRITER, CH_UNKNOWN, e->obj->id,
+			"somebody has pinned pages of it (a registered buffer): the kernel "
+			"stores there without an event");
 	if (e->kind == EXPOSURE_UNATTRIBUTED)
 		return emit__gap(
 			r, GAP_UNATTRIBUTED_WRITER, CH_UNKNOWN, e->obj->id,
@@ -41,37 +52,57 @@ static int tell_hidden(struct recorder *r, struct exposure *e)
 		e->pid, who__comm(r, e->writer));
 }
 
+/** Puts one into the list and writes it down; *e is copied but for its id. 0 or -errno. */
+static int begin(struct recorder *r, const struct exposure *like, uint64_t since, uint64_t offset,
+		 uint64_t length)
+{
+	struct exposure *e = malloc(sizeof(*e));
+	struct ev_exposure ev = { .object = like->obj->id,
+				  .kind = like->kind,
+				  .writer = like->writer,
+				  .since_ns = since,
+				  .offset = offset,
+				  .length = length };
+	int err;
+
+	if (!e)
+		return -ENOMEM;
+	*e = *like;
+	e->id = ev.exposure = ++r->next_exposure;
+	e->seen = true;
+	LL_PREPEND(r->exposures, e);
+	e->obj->exposed = true;
+	err = emit(r, EV_EXPOSURE, NULL, &ev, sizeof(ev), NULL, 0);
+	return err ? err : tell_hidden(r, e);
+}
+
 int exposure__add(struct recorder *r, struct object *o, uint32_t kind, pid_t pid, uint32_t writer,
 		  uint64_t since, uint64_t offset, uint64_t length)
 {
 	struct exposure *e = find(r, o, pid, kind);
-	struct ev_exposure ev;
-	int err;
+	const struct exposure new = { .kind = kind, .obj = o, .pid = pid, .writer = writer };
 
-	if (e) {
-		e->seen = true;
-		return 0;
-	}
-	e = calloc(1, sizeof(*e));
 	if (!e)
-		return -ENOMEM;
-	*e = (struct exposure){ .id = ++r->next_exposure,
-				.kind = kind,
-				.obj = o,
-				.pid = pid,
-				.writer = writer,
-				.seen = true };
-	LL_PREPEND(r->exposures, e);
-	o->exposed = true;
-	ev = (struct ev_exposure){ .exposure = e->id,
-				   .object = o->id,
-				   .kind = kind,
-				   .writer = writer,
-				   .since_ns = since,
-				   .offset = offset,
-				   .length = length };
-	err = emit(r, EV_EXPOSURE, NULL, &ev, sizeof(ev), NULL, 0);
-	return err ? err : tell_hidden(r, e);
+		return begin(r, &new, since, offset, length);
+	e->seen = true;
+	return 0;
+}
+
+int exposure__add_pinned(struct recorder *r, struct object *o, pid_t pid, uint32_t writer)
+{
+	const uint32_t kind = pid ? EXPOSURE_WRITABLE_MAPPING : EXPOSURE_UNATTRIBUTED;
+	struct exposure *e = find(r, o, pid, kind);
+	const struct exposure new = {
+		.kind = kind, .obj = o, .pid = pid, .writer = writer, .pinned = true
+	};
+
+	if (!e)
+		return begin(r, &new, now_ns(), 0, ~0ull);
+	e->seen = true;
+	if (e->pinned)
+		return 0;
+	e->pinned = true;
+	return tell_hidden(r, e);
 }
 
 int exposure__end(struct recorder *r, struct exposure *e)
@@ -95,7 +126,12 @@ bool exposure__by_mapping(const struct recorder *r, const struct object *o)
 
 bool exposure__unattributed(const struct recorder *r, const struct object *o)
 {
-	return find(r, o, 0, EXPOSURE_UNATTRIBUTED) != NULL;
+	const struct exposure *e;
+
+	LL_FOREACH (r->exposures, e)
+		if (e->obj == o && (e->pinned || e->kind == EXPOSURE_UNATTRIBUTED))
+			return true;
+	return false;
 }
 
 uint32_t exposure__sole_mapper(const struct recorder *r, const struct object *o)

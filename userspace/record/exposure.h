@@ -9,11 +9,14 @@
  *  seen). length ~0: all of the object. 0 or -errno. */
 int exposure__add(struct recorder *r, struct object *o, uint32_t kind, pid_t pid, uint32_t writer,
 		  uint64_t since, uint64_t offset, uint64_t length);
+/** Notes that a process (0: unknown) has pages of the object pinned (a registered buffer): a mapping that no unmapping ends.
+ *  0 or -errno. */
+int exposure__add_pinned(struct recorder *r, struct object *o, pid_t pid, uint32_t writer);
 /** Ends one; e is freed. 0 or -errno. */
 int exposure__end(struct recorder *r, struct exposure *e);
 /** True if an outsider has a shared mapping of the object that may be written, or may have. */
 bool exposure__by_mapping(const struct recorder *r, const struct object *o);
-/** True if somebody whom no list names can write the object. */
+/** True if somebody can write the object whom no list names, or through no mapping that he has. */
 bool exposure__unattributed(const struct recorder *r, const struct object *o);
 /** Id of the outsider that alone maps the object so; 0 if there is none or more than one. */
 uint32_t exposure__sole_mapper(const struct recorder *r, const struct object *o);

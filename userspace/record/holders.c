@@ -16,6 +16,7 @@
 
 #include <Judy.h>
 
+#include "bprec/khook.h"
 #include "record/emit.h"
 #include "record/exposure.h"
 #include "record/look.h"
@@ -25,6 +26,8 @@
 
 #define VMA_SHARED   0x8 /* VM_SHARED, VM_MAYWRITE of <linux/mm.h> */
 #define VMA_MAYWRITE 0x20
+#define COUNT_MIN_NS 40000000ull /* counters are not looked at more often */
+#define COUNT_SHARE  20		 /* and not more than one part in so many of the time */
 
 /** A sweep over the holders of one object. */
 struct sweep {
@@ -70,7 +73,7 @@ static int on_hold(void *ctx, const struct khold *h)
 		return 0;
 	if (note_file(s, h->file))
 		return -ENOMEM;
-	if ((pid_t)h->tgid == getpid() || (map && !exposes(h)))
+	if ((pid_t)h->tgid == getpid() || h->leaving || (map && !exposes(h)))
 		return 0;
 	if (h->insider || who__is_insider(s->r, h->tgid)) {
 		s->insiders++;
@@ -82,14 +85,39 @@ static int on_hold(void *ctx, const struct khold *h)
 	return expose(s->r, s->o, h);
 }
 
+/** Pages that were pinned are free now: then the exposure is what it would be without. */
+static void unpin(struct recorder *r, struct object *o)
+{
+	struct kpins p;
+	struct exposure *e;
+
+	if (kern__pins(r->k, o->key, 0, ~0ull >> 13, &p) || p.pinned)
+		return;
+	LL_FOREACH (r->exposures, e)
+		if (e->obj == o)
+			e->pinned = false;
+}
+
+static bool any_pinned(const struct recorder *r, const struct object *o)
+{
+	const struct exposure *e;
+
+	LL_FOREACH (r->exposures, e)
+		if (e->obj == o && e->pinned)
+			return true;
+	return false;
+}
+
 /** Ends what the sweep did not see again. */
 static int end_unseen(struct recorder *r, struct object *o)
 {
 	struct exposure *e, *tmp;
 	int err = 0;
 
+	if (any_pinned(r, o))
+		unpin(r, o);
 	LL_FOREACH_SAFE (r->exposures, e, tmp) {
-		if (e->obj != o || e->seen)
+		if (e->obj != o || e->seen || e->pinned)
 			continue;
 		err = look__holder_gone(r, e);
 		if (!err)
@@ -127,13 +155,9 @@ static int list_holders(struct recorder *r, struct object *o, bool *ret_hidden)
 
 static int sweep(struct recorder *r, struct object *o)
 {
-	struct exposure *e;
 	bool hidden;
 	int err;
 
-	LL_FOREACH (r->exposures, e)
-		if (e->obj == o)
-			e->seen = false;
 	err = list_holders(r, o, &hidden);
 	if ((!err || err == -ESRCH) &&
 	    hidden) /* one that is just being closed is in no list, and gone by now */
@@ -152,10 +176,57 @@ static bool may_be_written(const struct object *o)
 
 int holders__look(struct recorder *r, struct object *o)
 {
+	struct exposure *e;
+
+	o->recount = false;
 	if (!r->k || !o->key || o->device)
 		return 0;
+	LL_FOREACH (r->exposures, e)
+		if (e->obj == o)
+			e->seen = false;
 	get_counters(r, o);
 	return may_be_written(o) ? sweep(r, o) : end_unseen(r, o);
+}
+
+int holders__pins(struct recorder *r, struct object *o, uint64_t first, uint64_t n)
+{
+	struct kpins p = { 0 };
+	uint32_t writer = 0;
+
+	if (!r->k || !o->key || o->device || kern__pins(r->k, o->key, first, n, &p) || !p.pinned)
+		return 0;
+	if (p.tgid && who__is_insider(r, p.tgid))
+		return 0;
+	if (p.tgid)
+		writer = who__id(r, p.tgid, p.tgid, p.uid, p.start_ns, p.comm, "");
+	return exposure__add_pinned(r, o, writer ? p.tgid : 0, writer);
+}
+
+/** Have the counters changed since they were looked at last? */
+static bool recount(struct recorder *r, struct object *o)
+{
+	const int32_t writecount = o->writecount, mmap_writable = o->mmap_writable;
+
+	get_counters(r, o);
+	return o->writecount != writecount || o->mmap_writable != mmap_writable;
+}
+
+/* A descriptor that is closed makes no event: the counters tell, a moment later. */
+int holders__tick(struct recorder *r, uint64_t now)
+{
+	uint64_t took;
+	int err = 0;
+
+	if (!r->k || (!r->exposures && !r->any_recount) || now < r->next_count_ns)
+		return 0;
+	for (struct object *o = r->objects; o && !err; o = o->hh.next)
+		if (o->exposed && o->key && (recount(r, o) || o->recount))
+			err = holders__look(r, o);
+	r->any_recount = false;
+	took = now_ns() - now;
+	r->next_count_ns = now + took +
+			   (COUNT_SHARE * took > COUNT_MIN_NS ? COUNT_SHARE * took : COUNT_MIN_NS);
+	return err;
 }
 
 /** The list of what one process holds. */
@@ -169,7 +240,7 @@ static int on_held(void *ctx, const struct khold *h)
 	const struct listing *l = ctx;
 	struct object *o = (pid_t)h->tgid == l->pid ? object__by_hold(l->r, h) : NULL;
 
-	if (!o || h->insider || (h->end && !exposes(h)))
+	if (!o || h->insider || h->leaving || (h->end && !exposes(h)))
 		return 0;
 	return expose(l->r, o, h);
 }
@@ -181,7 +252,7 @@ static int end_unseen_of(struct recorder *r, pid_t pid)
 	int err = 0;
 
 	LL_FOREACH_SAFE (r->exposures, e, tmp) {
-		if (e->pid != pid || e->seen || err)
+		if (e->pid != pid || e->seen || e->pinned || err)
 			continue;
 		err = look__holder_gone(r, e);
 		if (!err)
@@ -218,6 +289,10 @@ static int on_exit_of(struct recorder *r, const struct kevent *ke)
 	LL_FOREACH_SAFE (r->exposures, e, tmp) {
 		if (e->pid != (pid_t)ke->tgid || err)
 			continue;
+		e->seen = false;
+		e->obj->recount = r->any_recount = true; /* it may have passed on what it had */
+		if (e->pinned)
+			continue; /* only a look at the pages ends this */
 		err = look__holder_gone(r, e);
 		if (!err)
 			err = exposure__end(r, e);
@@ -236,6 +311,8 @@ static int on_new_holder(struct recorder *r, const struct kevent *ke, struct obj
 			return sharing__holds_writer(r, o, ke->tgid);
 		return 0;
 	}
+	if (exposure__unattributed(r, o)) /* it may be the one that nobody had */
+		o->recount = r->any_recount = true;
 	return exposure__add(r, o, map ? EXPOSURE_WRITABLE_MAPPING : EXPOSURE_WRITABLE_DESCRIPTOR,
 			     ke->tgid, who__from_event(r, ke), ke->ns, map ? ke->offset : 0,
 			     map ? ke->length : ~0ull);
@@ -257,5 +334,7 @@ int holders__event(struct recorder *r, const struct kevent *ke)
 	o = object__by_kevent(r, ke);
 	if (!o)
 		return 0; /* watched a moment ago, its mapping is not written down yet: looked at then */
+	if (ke->type == KEV_PINNED)
+		return exposure__add_pinned(r, o, ke->tgid, who__from_event(r, ke));
 	return on_new_holder(r, ke, o);
 }

@@ -151,6 +151,8 @@ int mapping__of_object(struct recorder *r, struct task *t, struct object *o, con
 	if (!err)
 		err = holders__look(r, o);
 	if (!err)
+		err = holders__pins(r, o, offset / BPREC_PAGE_SIZE, PAGES(len));
+	if (!err)
 		err = object__save(r, o, offset / BPREC_PAGE_SIZE, PAGES(len));
 	if (!err)
 		err = emit_map(r, t, addr, len, prot, flags, offset, o->id, MAP_KIND_OBJECT);

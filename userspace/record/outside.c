@@ -309,10 +309,12 @@ bool outside__holds(struct recorder *r, const struct task *t)
 
 int outside__tick(struct recorder *r, uint64_t now)
 {
-	(void)now;
+	int err;
+
 	if (r->changes)
 		sched__run(r); /* some hold may be over */
-	return r->k ? look__tick(r) : 0;
+	err = r->k ? look__tick(r) : 0;
+	return err ? err : holders__tick(r, now);
 }
 
 bool outside__busy(const struct recorder *r)

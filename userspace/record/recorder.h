@@ -165,6 +165,7 @@ struct object {
 	bool memory;  /* of shmem or hugetlbfs: its stores leave no trace of any kind */
 	bool exposed; /* an outsider could or can write it */
 	bool hidden;  /* ... by stores that no hook shows; never false again */
+	bool recount; /* somebody who held it is gone: look again who does */
 	bool stale;   /* saved pages may be out of date: save again at the next mmap */
 	int32_t writecount, mmap_writable; /* at the last look */
 	struct ranges saved;		   /* pages that are saved and up to date */
@@ -229,6 +230,7 @@ struct exposure {
 	pid_t pid;
 	uint32_t writer;
 	bool seen; /* by the sweep under way */
+	bool pinned; /* pages are pinned: it holds as long as there are such, whoever unmaps or ends */
 	struct exposure *next;
 };
 
@@ -299,6 +301,8 @@ struct recorder {
 	struct wait_result *wq; /* stops not yet dispatched */
 	size_t wq_n, wq_at, wq_cap;
 	uint64_t next_tick_ns;
+	bool any_recount;	/* of some object */
+	uint64_t next_count_ns; /* the counters of exposed objects are not looked at before */
 	struct home home; /* processor of the recorder's thread and of insiders that stop often */
 	struct files *files;	 /* descriptors that lead to stdin, stdout, stderr */
 	uint8_t stream_of[3];	 /* the first stream that is the same file */
