@@ -73,6 +73,8 @@ static int on_hold(void *ctx, const struct khold *h)
 		return 0;
 	if (note_file(s, h->file))
 		return -ENOMEM;
+	if (h->leaving) /* what it has will be closed, or is somebody's whom no list shows: ask again */
+		s->o->recount = s->r->any_recount = true;
 	if ((pid_t)h->tgid == getpid() || h->leaving || (map && !exposes(h)))
 		return 0;
 	if (h->insider || who__is_insider(s->r, h->tgid)) {
@@ -219,10 +221,10 @@ int holders__tick(struct recorder *r, uint64_t now)
 
 	if (!r->k || (!r->exposures && !r->any_recount) || now < r->next_count_ns)
 		return 0;
+	r->any_recount = false;
 	for (struct object *o = r->objects; o && !err; o = o->hh.next)
 		if (o->exposed && o->key && (recount(r, o) || o->recount))
 			err = holders__look(r, o);
-	r->any_recount = false;
 	took = now_ns() - now;
 	r->next_count_ns = now + took +
 			   (COUNT_SHARE * took > COUNT_MIN_NS ? COUNT_SHARE * took : COUNT_MIN_NS);
