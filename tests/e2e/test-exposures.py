@@ -287,9 +287,9 @@ def judge(w, name, v, mark):
         pid, to = (x["by"] or {}).get("pid"), x["to_event"]
         expect(to is None or x["from_event"] < to, f"{x}")
         if pid in c.over:
-            expect(to is not None and to < mark, f"over before event {mark}: {x}")
+            expect(to is not None and to <= mark, f"over before event {mark}: {x}")
         elif x["kind"] == MAPPING or pid not in {p for k, p in c.want if k == MAPPING}:
-            expect(to is None or to >= mark, f"holds to the end, event {mark}: {x}")
+            expect(to is None or to > mark, f"holds to the end, event {mark}: {x}")
     if c.gap:
         expect(any(g["kind"] == c.gap and g["object"] == c.path for g in v.gaps), f"no gap {c.gap}: {v.gaps}")
 
