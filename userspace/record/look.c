@@ -330,6 +330,7 @@ static bool is_due(struct recorder *r, struct object *o, uint64_t now)
 	       is_readable(r, o) && !is_being_cut(r, o) && !is_odd(r, o, object__size(o));
 }
 
+/** Arms again, once for each look that has ended: else it could use up what looks are to be paid from. */
 static int rearm(struct recorder *r, uint64_t now)
 {
 	const uint64_t start = processor_ns();
@@ -337,7 +338,10 @@ static int rearm(struct recorder *r, uint64_t now)
 
 	if (!r->rearm || now < r->rearm_ns + LOOK_MIN_NS || r->budget.usual <= 0)
 		return 0;
+	if (r->rearm_ns && r->rearm_looks == r->budget.looks)
+		return 0;
 	r->rearm_ns = now;
+	r->rearm_looks = r->budget.looks;
 	err = resident__rearm(r);
 	pay(r, NULL, start, &r->budget.usual);
 	return err;

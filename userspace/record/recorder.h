@@ -284,8 +284,9 @@ struct recorder {
 	struct outsider *outsiders;
 	struct exposure *exposures;
 	struct look_budget budget;
-	bool rearm;	   /* soft-dirty bits of outsiders are read and cleared before looks */
-	uint64_t rearm_ns; /* ... when they were last */
+	bool rearm;	      /* soft-dirty bits of outsiders are read and cleared before looks */
+	uint64_t rearm_ns;    /* ... when they were last, 0: never */
+	uint64_t rearm_looks; /* ... and how many looks had ended by then */
 	struct patched *patched; /* what objects hold to be patched (patch.c) */
 	uint32_t next_space, next_group, next_object, next_outsider, next_exposure;
 	size_t ntasks;	 /* threads alive */
