@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 # timeout 400
 """Looks at what outsiders can store into unseen: what they find, what they cost, and what they say when they are cut short."""
+import json
 import mmap
 import os
 import re
@@ -257,8 +258,7 @@ def not_readable(folder):
 def soft_dirty_works():
     """Does this kernel have soft-dirty? As bprec probe says."""
     out = subprocess.run([e2e.BPREC, "probe", "--json"], capture_output=True, text=True, check=False).stdout
-    return re.search(r'"name": *"soft_dirty", *"answer": *"yes"', out) or re.search(
-        r'"answer": *"yes"[^{}]*"name": *"soft_dirty"', out)
+    return any(f["name"] == "soft_dirty" and f["answer"] == "yes" for f in json.loads(out)["features"])
 
 
 def rearmed(folder):
