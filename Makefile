@@ -75,7 +75,9 @@ $(B)/bpf/%.bpf.o: bpf/%.bpf.c
 	$(call say,BPF,$<)
 	@mkdir -p $(@D)
 	$(Q)$(CLANG) -target bpf -D__TARGET_ARCH_x86 -O2 -g -Wall $(if $(WERROR),-Werror) -Iinclude -I. -Ibpf \
-		-MMD -MP -MT $@ -MF $(@:.o=.d) -c -o $@ $<
+		$(BPF_CPU) -MMD -MP -MT $@ -MF $(@:.o=.d) -c -o $@ $<
+
+$(B)/bpf/sum.bpf.o: BPF_CPU := -mcpu=v3 # atomic operations that give back the old value
 
 $(B)/bpf/bprec.bpf.o: $(BPF:%.c=$(B)/%.o)
 	$(call say,BPFLD,$@)

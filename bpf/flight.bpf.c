@@ -19,7 +19,7 @@ __noinline int flight_open(struct flight *f)
 	if (!f)
 		return -1;
 	f->n.ns = bpf_ktime_get_ns();
-	f->n.aux = change_number(f->n.ns);
+	f->n.aux = f->sum ? f->sum - 1 : change_number(f->n.ns);
 	f->n.type = KEV_BEGIN;
 	if (!f->n.object)
 		return 0;
@@ -79,7 +79,8 @@ static __always_inline void finish(struct flight *f, __s64 ret)
 	f->n.type = KEV_END;
 	f->n.ns = 0;
 	f->n.ret = ret;
-	emit(&f->n);
+	if (!f->sum || sum_end(f))
+		emit(&f->n);
 	if (w)
 		w->size = object_size(f->n.object);
 }

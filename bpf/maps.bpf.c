@@ -8,11 +8,13 @@ struct watched_map watched SEC(".maps");
 struct flights_map flights SEC(".maps");
 struct holders_map holders SEC(".maps");
 struct stirred_map stirred SEC(".maps");
+struct sums_map sums SEC(".maps");
 struct losses_map losses SEC(".maps");
 
 const volatile __u32 own_tgid = 0;
 const volatile __u32 uring_complete_args = 0;
 const volatile __u32 tell_tree = 0;
+const volatile __u32 sum_up = 0;
 
 struct kcompat compat;
 struct klate late;

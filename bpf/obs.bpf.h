@@ -33,6 +33,7 @@ enum { FMODE_WRITE = 2 };
 enum { O_TRUNC = 01000, O_APPEND = 02000, O_DIRECT = 040000 };
 enum { VM_WRITE = 2, VM_SHARED = 8, VM_MAYWRITE = 0x20 };
 enum { ENOENT = 2, EINTR = 4, EBUSY = 16 };
+enum { MMAPABLE = 1 << 10 }; /* BPF_F_MMAPABLE */
 #define OVERLAYFS_MAGIC 0x794c7630
 #define PROC_MAGIC	0x9fa0
 
@@ -84,8 +85,9 @@ struct flight {
 	__u64 who;     /* address of the io_kiocb; 0: the current thread's call */
 	__u64 file;    /* struct file, for END_FILE_POS */
 	__u64 size;    /* i_size when it began */
-	__u32 end;     /* enum flight_end */
-	__u32 nslots;  /* slots of this call, in the flight of slot 0 */
+	__u16 end;     /* enum flight_end */
+	__u16 nslots;  /* slots of this call, in the flight of slot 0 */
+	__u32 sum; /* 1 + number of the struct ksum that it is part of; 0: it is told by itself */
 };
 
 /** The field exe of kevent and khold, with room behind it to build the path backwards: not on the stack, of which a
@@ -147,6 +149,13 @@ struct stirred_map {
 	__type(key, __u32); /* tgid */
 	__type(value, __u32);
 };
+struct sums_map {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, MMAPABLE);
+	__uint(max_entries, KSUM_SLOTS);
+	__type(key, __u32);
+	__type(value, struct ksum);
+};
 struct losses_map {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, KHOOK_MAX *LOSS_MAX);
@@ -166,6 +175,8 @@ extern struct flights_map flights SEC(".maps");
 extern struct holders_map holders SEC(".maps");
 /** Insiders whose mappings changed since userspace last looked; used with tell_tree only. */
 extern struct stirred_map stirred SEC(".maps");
+/** Changes that are summed up. */
+extern struct sums_map sums SEC(".maps");
 /** Losses by hook and kind. */
 extern struct losses_map losses SEC(".maps");
 
@@ -174,6 +185,8 @@ extern const volatile __u32 own_tgid;
 extern const volatile __u32 uring_complete_args;
 /** Set by userspace before loading: tell of forks, exits and mappings of insiders (nobody traces them). */
 extern const volatile __u32 tell_tree;
+/** Set by userspace before loading: it takes sums, so changes may be summed up. */
+extern const volatile __u32 sum_up;
 /** What is known of 32-bit processes. */
 extern struct kcompat compat;
 /** Which hooks are attached later. */
@@ -288,6 +301,15 @@ int stir(__u32 hook);
 int exec_told(__u32 hook);
 /** Puts an event into the ring. ns 0: now. 0, or -1 if it was lost (and counted). */
 int emit(const struct note *n);
+/** What became of a change that was to be summed up. */
+enum { SUM_NONE, SUM_JOINED, SUM_FIRST };
+/** A call begins. SUM_JOINED: it is part of a sum that userspace knows of; SUM_FIRST: of a new one, which has to be announced,
+ *  SUM_NONE: it can't be summed up. Sets f->sum. */
+int sum_begin(struct flight *f);
+/** It ends, as f->n says now (KEVF_FAILED: its range is as announced). 1: its sum was closed, and is over. */
+int sum_end(const struct flight *f);
+/** A SUM_FIRST could not be announced: the slot is free again. */
+int sum_drop(__u32 slot);
 /** Announces a change whose end nobody sees; f as for flight_begin. */
 int flight_open(struct flight *f);
 /** Announces a change that begins and keeps it until flight_end; f is complete but for ns, size, aux, and lives on the
@@ -296,7 +318,10 @@ static __always_inline int flight_begin(struct flight *f, __u64 slot)
 {
 	struct flight_key key = { f->who ?: bpf_get_current_pid_tgid(), slot };
 
-	flight_open(f);
+	if (sum_begin(f) != SUM_JOINED && flight_open(f) < 0 && f->sum) {
+		sum_drop(f->sum - 1);
+		f->sum = 0;
+	}
 	if (bpf_map_update_elem(&flights, &key, f, BPF_ANY)) {
 		loss(f->n.hook, LOSS_MAP_FULL);
 		return -1;

@@ -62,6 +62,7 @@
  *   record/patch.[ch]       cpuid, rdtsc: patched, carried out
  *   record/emit.[ch]        events into trace and model
  *   record/outside.[ch]     outside changes, first to last
+ *   record/sums.[ch]        many changes of one outsider
  *   record/insiders.[ch]    which insiders could see it
  *   record/compare.[ch]     contents against the last snapshot
  *   record/look.[ch]        when which pages are compared
@@ -107,6 +108,7 @@
  *   kern/btf.[ch]           the part of the kernel's BTF that loading needs
  *   kern/iter.c             reads the kernel's lists
  *   kern/ring.c             reads the ring buffer
+ *   kern/sum.c              takes changes that were summed up
  *   kern/keeper.c           closes descriptors behind our back
  *   kern/tier.c             choke points or tracepoints
  *   kern/tracefs.c          numbers of classic tracepoints
@@ -127,6 +129,7 @@
  *   bpf/probe.bpf.c         trial programs of probe
  *   bpf/probe_types.h       kernel types for the trials
  *   bpf/size.bpf.c          fallocate, truncate, open with O_TRUNC
+ *   bpf/sum.bpf.c           many changes told as one
  *   bpf/sys.bpf.h           beginnings and ends of system calls
  *   bpf/native.bpf.c        calls of 64-bit programs
  *   bpf/tree.bpf.c          fork, exec, exit of insiders

@@ -372,7 +372,7 @@ enum change_flags {
 	CHANGE_REMOTE =
 		128, /* memory of a tracee, not an object: offset is an address, see insiders[0] */
 	CHANGE_CROWDED =
-		256, /* another change of it had begun before it was read (told by watch only) */
+		256, /* another change of it had begun before it was read (told by watch), or count > 1 */
 };
 
 /** What a thread that maps the changed pages was doing. */
@@ -409,7 +409,8 @@ struct ev_change {
 	uint64_t
 		pages_event; /* number of the EV_PAGES with the new contents, ~0: none (nothing differed, or lost) */
 	uint64_t after_event; /* number of the last event of an insider that maps it */
-	uint64_t count;	      /* how many single changes this event sums up */
+	uint64_t
+		count; /* how many single changes this event sums up; 0: counted in another event */
 	uint32_t ninsiders, reserved;
 };
 

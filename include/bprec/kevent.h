@@ -77,6 +77,9 @@ enum kevent_flags {
 		128, /* KEV_END: the call returned an error; nothing or only a part was changed */
 	KEVF_IMAGE = 256,   /* KEV_WATCH: the object is the process's executable, its path is exe */
 	KEVF_SPECIAL = 512, /* KEV_WATCH: the object is neither a regular file nor a block device */
+	/* KEV_BEGIN: the first of changes that are summed up in slot `aux` until userspace takes it
+	 * (struct ksum); offset and length are its own. KEV_END: a slot that userspace has closed is over now. */
+	KEVF_SUMMED = 1024,
 };
 
 /** One record of the ring buffer. All records have this one size. */
@@ -103,6 +106,34 @@ struct kevent {
 	char exe[64]; /* last 63 bytes of the executable's path inside its mount, as far as it could be walked */
 };
 _Static_assert(sizeof(struct kevent) == 200, "kevent");
+
+#define KSUM_SLOTS  8192 /* power of two */
+#define KSUM_PAGES  32	 /* pages of one slot: one bit each of `touched` */
+#define KSUM_CLOSED (1ull << 63)
+
+/** Flags of struct ksum. */
+enum ksum_flags {
+	KSUM_HOLES = 1,	  /* [lo, hi) holds bytes that no change was about */
+	KSUM_UNKNOWN = 2, /* of some change the range is not known: the whole object */
+};
+
+/** What one thread does to a block of pages of one watched object by one channel, summed up; shared memory. bpf/sum.bpf.c
+ *  has the rules. Numbers are in the machine's order, as everywhere here. */
+struct ksum {
+	__u64 owner;		 /* pid_tgid of the thread; 0: free, 1: being filled */
+	__u64 task;		 /* address of its task_struct */
+	__u64 object;		 /* as in struct kevent */
+	__u64 block;		 /* its first page is block * KSUM_PAGES */
+	__u64 state;		 /* changes under way; KSUM_CLOSED: no more may join */
+	__u64 first_ns, last_ns; /* before the first change, after the last one that is over */
+	__u64 lo, hi;		 /* bytes of changes that are over, first to last + 1; hi 0: none */
+	__u32 kind;		 /* enum kevent_type << 16 | enum channel */
+	__u32 flags;		 /* enum ksum_flags */
+	__u32 touched;		 /* pages, bit 0 is the first: set before a change joins */
+	__u32 reserved;
+	__u32 count[KSUM_PAGES]; /* changes by the page that they begin in */
+};
+_Static_assert(sizeof(struct ksum) == 216, "ksum");
 
 /** One line of the iterators' output. */
 struct khold {

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "bprec/kevent.h"
+#include "bprec/khook.h"
 
 /** An observation. Opaque; made by kern__open, ended by kern__close. */
 struct kern;
@@ -40,6 +41,7 @@ struct kern_opts {
 	const char *
 		refuse; /* name of one hook that is taken as refused by the kernel (tests), NULL: none */
 	bool tree;	/* tell of forks, exits and mappings of insiders: KEV_TREE_*, KEV_STIRRED */
+	bool sums;	/* the caller takes sums: changes of outsiders may come with KEVF_SUMMED */
 };
 
 /** Loads and attaches every program that this kernel takes. *ret_kern owns everything.
@@ -93,6 +95,14 @@ int kern__mappers(struct kern *k, uint64_t object, kern_hold_fn fn, void *ctx);
  *  others', too. 0 or -errno or fn's value; -ESRCH: there is no such process any more. */
 int kern__held_by(struct kern *k, int pid, kern_hold_fn fn, void *ctx);
 
+/** A sum (aux of a record with KEVF_SUMMED) as it is now: other changes may join it while this is read. False: there is no
+ *  such slot. */
+bool kern__sum_look(const struct kern *k, uint64_t slot, struct ksum *ret);
+/** Closes a sum. 1: nothing of it is under way: *ret is all of it, and the slot is free again: whatever its thread changes
+ *  now is told by a new record. 0: a call is still under way: *ret is all but the bytes that are still being changed; ask
+ *  again, at the latest when its KEV_END comes. -EINVAL: no such slot. */
+int kern__sum_take(struct kern *k, uint64_t slot, struct ksum *ret);
+
 /** Counters of a watched object, read now. */
 struct kern_counters {
 	int32_t writecount, mmap_writable;
@@ -107,6 +117,8 @@ int kern__pins(struct kern *k, uint64_t object, uint64_t first, uint64_t n, stru
 /** Ends the watch of an object. 0 or -ENOENT. */
 int kern__unwatch(struct kern *k, uint64_t object);
 
+/** Most entries that kern__losses can have. */
+#define KERN_LOSSES_MAX (KHOOK_MAX * LOSS_MAX)
 /** Losses so far; returns how many entries with count > 0 were written to out (at most max). */
 size_t kern__losses(struct kern *k, struct kern_loss *out, size_t max);
 

@@ -264,6 +264,7 @@ static void configure(const struct kern *k, struct bprec_bpf *skel, const struct
 	skel->rodata->own_tgid = getpid();
 	skel->rodata->uring_complete_args = places->uring_args;
 	skel->rodata->tell_tree = opts->tree;
+	skel->rodata->sum_up = opts->sums;
 	if (opts->ring_bytes)
 		bpf_map__set_max_entries(skel->maps.ring, opts->ring_bytes);
 	for (int i = 0; i < KHOOK_MAX; i++) {
@@ -383,6 +384,11 @@ struct klate *kern_late(struct kern *k)
 int kern_map_losses(const struct kern *k)
 {
 	return bpf_map__fd(k->skel->maps.losses);
+}
+
+int kern_map_sums(const struct kern *k)
+{
+	return bpf_map__fd(k->skel->maps.sums);
 }
 
 int kern_map_stirred(const struct kern *k)

@@ -103,6 +103,8 @@ int kern__open(struct kern **ret_kern, const struct kern_opts *opts, const char 
 	} while (kern_attach(k)); /* choke points that can't be attached: tier 1 serves instead */
 	err = ring_open(&k->ring, bpf_map__fd(k->skel->maps.ring),
 			bpf_map__max_entries(k->skel->maps.ring));
+	if (!err)
+		err = sums_open(k);
 	if (err)
 		goto out;
 	iter_find_compat(k);
@@ -124,6 +126,7 @@ void kern__close(struct kern *k)
 	if (!k)
 		return;
 	ring_close(&k->ring);
+	sums_close(k);
 	kern_unload(k);
 	if (k->tracefs >= 0)
 		close(k->tracefs);

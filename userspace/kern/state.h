@@ -32,9 +32,10 @@ struct kern {
 	enum kern_tiers tiers; /* that are used */
 	bool compat_tried;     /* the hooks for 32-bit processes were attached, or could not be */
 	struct ring ring;
-	int keeper_pipe; /* write end; its closing ends the keeper. -1: none */
-	int tracefs;	 /* directory, only during kern__open or with opens_late; -1: none */
-	bool opens_late; /* events of hooks that are attached later are opened later, too */
+	struct ksum *sums; /* KSUM_SLOTS, shared with the kernel; NULL: not mapped */
+	int keeper_pipe;   /* write end; its closing ends the keeper. -1: none */
+	int tracefs;	   /* directory, only during kern__open or with opens_late; -1: none */
+	bool opens_late;   /* events of hooks that are attached later are opened later, too */
 };
 
 /** Looks for 32-bit processes that run already; kcompat.seen tells (iter.c). */
@@ -66,6 +67,13 @@ void keeper_start(struct kern *k);
 int ring_open(struct ring *r, int map_fd, size_t bytes);
 /** Unmaps; a ring that was never opened (fd -1) is allowed. */
 void ring_close(struct ring *r);
+
+/** Maps the sums (sum.c). 0 or -errno. */
+int sums_open(struct kern *k);
+/** Unmaps them, if they are mapped. */
+void sums_close(struct kern *k);
+/** Descriptor of their map. */
+int kern_map_sums(const struct kern *k);
 
 /** Parameters of the iterators, memory shared with the kernel. */
 struct kiter_args *kern_iter_args(struct kern *k);

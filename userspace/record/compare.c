@@ -20,6 +20,7 @@
 #include "record/faults.h"
 #include "record/insiders.h"
 #include "record/object.h"
+#include "record/sums.h"
 #include "space/space.h"
 
 #define LOOK_MIN_NS 10000000ull /* not more often than this */
@@ -98,8 +99,6 @@ static int write_change(struct recorder *r, struct object *o, uint64_t first, ui
 	ev->object = o->id;
 	ev->ninsiders = insiders__facts(r, o, first, n, who);
 	ev->after_event = writer__events(r->w) - 1;
-	if (!ev->count)
-		ev->count = 1;
 	return emit(r, EV_CHANGE, NULL, ev, sizeof(*ev), who, ev->ninsiders * sizeof(*who));
 }
 
@@ -131,14 +130,14 @@ static int crowded(struct recorder *r, const struct object *o, bool *ret)
 	const int err = events__drain(r);
 	size_t n = 0;
 
-	LL_FOREACH (r->changes, c)
+	DL_FOREACH (r->changes, c)
 		n += is_of(&c->ke, o);
 	LL_FOREACH (r->own_calls, c)
 		n += is_of(&c->ke, o);
 	for (size_t i = r->kq_at; i < r->kq_n && n < 2; i++)
 		n += r->kq[i].type == KEV_BEGIN && is_of(&r->kq[i], o);
-	*ret = n > 1;
-	return err;
+	*ret = n > 1 || err == 1;
+	return err == 1 ? 0 : err;
 }
 
 int compare__change(struct recorder *r, struct object *o, uint64_t first, uint64_t n,
@@ -158,7 +157,7 @@ int compare__change(struct recorder *r, struct object *o, uint64_t first, uint64
 	ev->flags |= readable ? CHANGE_SAVED : 0;
 	if (!err && r->watch)
 		err = crowded(r, o, &more);
-	ev->flags |= more ? CHANGE_CROWDED : 0;
+	ev->flags |= more || ev->count > 1 ? CHANGE_CROWDED : 0;
 	ev->new_size = l.size;
 	ev->pages = insiders__mapped_pages(r, o, first, n, &first);
 	ev->pages_changed = l.diffs.n;
@@ -220,6 +219,7 @@ static bool attribute(struct object *o, uint64_t page, const struct suspects *s,
 	const struct fault *f = faults__on(o, page);
 
 	memset(ev, 0, sizeof(*ev));
+	ev->count = 1;
 	ev->flags = CHANGE_SAVED | CHANGE_BY_COMPARE | CHANGE_PAGE_RANGE;
 	ev->begin_ns = object__looked_ns(o, page);
 	if (f) {
@@ -258,12 +258,15 @@ static int add_event(struct ranges *s, const struct kevent *ke, const struct obj
 	return add_call(s, ke->offset, ke->length, ke->flags & KEVF_RANGE_UNKNOWN);
 }
 
-static int add_changes(struct ranges *s, const struct change *c, const struct object *o)
+static int add_changes(struct recorder *r, struct ranges *s, const struct change *c,
+		       const struct object *o)
 {
 	int err = 0;
 
 	for (; c && !err; c = c->next)
-		if (is_of(&c->ke, o))
+		if (is_of(&c->ke, o) && c->summed)
+			err = sums__add_pages(r, &c->ke, s);
+		else if (is_of(&c->ke, o))
 			err = add_call(s, c->offset, c->length, c->flags & CHANGE_RANGE_UNKNOWN);
 	return err;
 }
@@ -279,19 +282,39 @@ static int add_insiders(struct ranges *s, const struct recorder *r, const struct
 	return err;
 }
 
+static int add_queued(struct recorder *r, struct ranges *s, const struct kevent *ke,
+		      const struct object *o)
+{
+	const int err = add_event(s, ke, o);
+
+	if (err || ke->type != KEV_BEGIN || !(ke->flags & KEVF_SUMMED) || !is_of(ke, o))
+		return err;
+	return sums__add_pages(r, ke, s);
+}
+
 /** Pages that calls explain which are under way, or not yet written down, or still in the queue. */
 static int explained_pages(struct recorder *r, const struct object *o, struct ranges *s)
 {
-	int err = add_changes(s, r->changes, o);
+	int err = add_changes(r, s, r->changes, o);
 
 	if (!err)
-		err = add_changes(s, r->own_calls, o);
+		err = add_changes(r, s, r->own_calls, o);
 	if (!err)
 		err = add_insiders(s, r, o);
 	for (size_t i = r->kq_at; i < r->kq_n && !err; i++)
-		err = add_event(s, &r->kq[i], o);
+		err = add_queued(r, s, &r->kq[i], o);
 	ranges__settle(s);
 	return err;
+}
+
+/** More waits in the ring than the queue takes: it isn't looked at now, and whoever it is about isn't known. */
+static int tell_behind(struct recorder *r)
+{
+	if (r->behind_told)
+		return 0;
+	r->behind_told = true;
+	return emit__gap(r, GAP_RECORDER_ERROR, CH_UNKNOWN, 0,
+			 "records of the kernel came faster than they could be looked at");
 }
 
 /** The contents were read after the events that the queue still holds: faults among them are noted now. */
@@ -299,6 +322,8 @@ static int note_queued_faults(struct recorder *r, struct object *o)
 {
 	int err = events__drain(r);
 
+	if (err == 1)
+		err = tell_behind(r);
 	for (size_t i = r->kq_at; i < r->kq_n && !err; i++) {
 		const struct kevent ke = r->kq[i];
 
@@ -382,8 +407,8 @@ bool compare__waits(const struct recorder *r, const struct object *o)
 {
 	const struct change *c;
 
-	LL_FOREACH (r->changes, c)
-		if (!c->ended && is_of(&c->ke, o))
+	DL_FOREACH (r->changes, c)
+		if (!c->ended && is_of(&c->ke, o) && (!c->summed || sums__under_way(r, c)))
 			return true;
 	return false;
 }

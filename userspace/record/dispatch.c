@@ -220,6 +220,16 @@ static int on_stop(struct recorder *r, const struct rec_event *ev)
 	return signals__stop(r, t, sig);
 }
 
+/** A call is over, and the thread maps what was changed meanwhile: the trace tells of that first, if it can be had now. */
+static int changes_first(struct recorder *r, pid_t tid)
+{
+	struct task *t = r->changes ? rtask__find(r, tid) : NULL;
+
+	if (!t || t->state != TASK_IN_CALL || !outside__holds(r, t))
+		return 0;
+	return outside__progress(r);
+}
+
 int dispatch_event(struct recorder *r, const struct rec_event *ev)
 {
 	struct kevent ke;
@@ -227,7 +237,9 @@ int dispatch_event(struct recorder *r, const struct rec_event *ev)
 
 	switch (ev->type) {
 	case REV_STOP:
-		err = on_stop(r, ev);
+		err = changes_first(r, ev->tid);
+		if (!err)
+			err = on_stop(r, ev);
 		break;
 	case REV_GONE:
 		err = tree__gone(r, ev->tid, ev->status);
@@ -254,7 +266,8 @@ int dispatch_event(struct recorder *r, const struct rec_event *ev)
 	case REV_END:
 		break;
 	}
-	if (!err && r->changes)
+	/* not after each of many records: what is under way is gone through as a whole */
+	if (!err && r->changes && (r->kq_at == r->kq_n || r->kq_at % 64 == 0))
 		err = outside__progress(r);
 	if (err == -ESRCH)
 		err = 0; /* killed between its stop and now: REV_GONE follows */

@@ -204,14 +204,28 @@ static int push_kernel(void *ctx, const struct kevent *ev)
 	return 0;
 }
 
+/** What was dispatched makes room. Not each time, but as often as it costs no more than the queue itself. */
+static void close_up(struct recorder *r)
+{
+	const size_t left = r->kq_n - r->kq_at;
+
+	if (r->kq_at < left)
+		return;
+	if (left)
+		memmove(r->kq, r->kq + r->kq_at, left * sizeof(*r->kq));
+	r->kq_at = 0;
+	r->kq_n = left;
+}
+
 int events__drain(struct recorder *r)
 {
 	int n;
 
 	if (!r->k || !kern__pending(r->k))
 		return 0;
-	if (r->kq_at == r->kq_n)
-		r->kq_at = r->kq_n = 0;
+	close_up(r);
+	if (r->kq_n - r->kq_at >= EVENTS_QUEUE_MAX)
+		return 1;
 	n = kern__drain(r->k, push_kernel, r);
 	return n < 0 ? n : 0;
 }
@@ -295,7 +309,7 @@ static bool tick_due(struct recorder *r)
 
 int next_event(struct recorder *r, struct rec_event *ret)
 {
-	int err = events__drain(r);
+	int err = r->kq_n - r->kq_at < EVENTS_QUEUE_MAX / 2 ? events__drain(r) : 0;
 
 	ret->type = REV_NONE;
 	if (err)

@@ -31,7 +31,10 @@ void events__stop(struct recorder *r);
 /** Waits for the next event. Kernel records that were complete when a stop was seen come before that stop (DESIGN 12,
  *  rule 2). 0 or -errno. */
 int next_event(struct recorder *r, struct rec_event *ret);
-/** Takes everything out of the ring buffer into the queue. 0 or -errno. */
+/** Most records that wait in the queue before no more are taken out of the ring; one drain more may be in it. */
+#define EVENTS_QUEUE_MAX 32768
+/** Takes everything out of the ring buffer into the queue. 0; 1: not now, the queue is full: what the ring can't take either
+ *  is counted there, by hook. Or -errno. */
 int events__drain(struct recorder *r);
 /** Handles the signals that are passed on, and ignores those that would stop bprec at a terminal. */
 void events__take_signals(void);

@@ -6,6 +6,11 @@
  * the pages and are stopped stay stopped (for at most OUTSIDE_HOLD_NS); at the end those that run are interrupted; when
  * none runs, the pages are saved and the change is written with what each thread was doing. Nothing here waits: the steps
  * are taken as events come.
+ *
+ * Changes that the kernel side sums up (sums.c) are one change here. If the last one of the object is less than
+ * OUTSIDE_GATHER_NS old, it is only written down when a thread that is held because of it wants to run, or when that time
+ * is over: while those who map the pages are idle in calls that costs nothing, and where one of them runs, its outcome is
+ * decided already.
  */
 #include "record/outside.h"
 
@@ -25,6 +30,7 @@
 #include "record/object.h"
 #include "record/sched.h"
 #include "record/stores.h"
+#include "record/sums.h"
 #include "record/who.h"
 #include "space/space.h"
 
@@ -49,8 +55,8 @@ static struct change *find_change(struct recorder *r, const struct kevent *ke)
 {
 	struct change *c;
 
-	LL_FOREACH (r->changes, c)
-		if (c->ke.aux == ke->aux && !c->ended && c->ke.object == ke->object)
+	DL_FOREACH (r->changes, c)
+		if (!c->summed && c->ke.aux == ke->aux && !c->ended && c->ke.object == ke->object)
 			return c;
 	return NULL;
 }
@@ -75,11 +81,13 @@ static struct change *new_change(struct recorder *r, const struct kevent *ke)
 		return NULL;
 	c->ke = *ke;
 	c->channel = ke->channel;
+	c->count = 1;
+	c->summed = ke->type == KEV_BEGIN && ke->flags & KEVF_SUMMED;
 	c->begin_ns = ke->ns;
 	c->give_up_ns = now_ns() + OUTSIDE_HOLD_NS;
 	c->writer = ke->flags & KEVF_KTHREAD ? 0 : who__from_event(r, ke);
 	set_range(c, ke);
-	LL_APPEND(r->changes, c);
+	DL_APPEND(r->changes, c);
 	return c;
 }
 
@@ -103,8 +111,11 @@ static bool changed_nothing(const struct kevent *ke)
 
 static int on_end(struct recorder *r, const struct kevent *ke)
 {
-	struct change *c = find_change(r, ke);
+	struct change *c;
 
+	if (ke->flags & KEVF_SUMMED)
+		return 0; /* a closed sum can be taken now: advance() asks */
+	c = find_change(r, ke);
 	if (!c) { /* its begin was lost */
 		c = new_change(r, ke);
 		if (!c)
@@ -184,16 +195,29 @@ static int on_remote(struct recorder *r, const struct kevent *ke)
 }
 
 /** A process is gone: what it had begun and never ended is over now (asynchronous writes without a completion). */
-static void end_changes_of(struct recorder *r, const struct kevent *ke)
+static int end_changes_of(struct recorder *r, const struct kevent *ke)
 {
 	struct change *c;
+	int n;
 
-	LL_FOREACH (r->changes, c) {
+	DL_FOREACH (r->changes, c) {
 		if (c->ended || c->ke.tgid != ke->tgid)
 			continue;
+		n = c->summed ? sums__close(r, c, true) : 0;
+		if (n < 0)
+			return n;
 		c->ended = true;
 		c->end_ns = ke->ns;
 	}
+	return 0;
+}
+
+static int on_gone(struct recorder *r, const struct kevent *ke)
+{
+	int err = end_changes_of(r, ke);
+
+	faults__outsider_gone(r, ke);
+	return err ? err : holders__event(r, ke);
 }
 
 int outside__event(struct recorder *r, const struct kevent *ke)
@@ -217,9 +241,7 @@ int outside__event(struct recorder *r, const struct kevent *ke)
 	case KEV_REMOTE:
 		return on_remote(r, ke);
 	case KEV_EXITED:
-		end_changes_of(r, ke);
-		faults__outsider_gone(r, ke);
-		return holders__event(r, ke);
+		return on_gone(r, ke);
 	default:
 		return holders__event(r, ke);
 	}
@@ -234,6 +256,7 @@ static int write_down(struct recorder *r, struct change *c, struct object *o)
 		.writer = c->writer,
 		.offset = c->offset,
 		.length = c->length,
+		.count = c->count,
 		.begin_ns = c->begin_ns,
 		.end_ns = c->ended ? c->end_ns : 0,
 	};
@@ -245,6 +268,34 @@ static int write_down(struct recorder *r, struct change *c, struct object *o)
 	return compare__change(r, o, first, n, &ev);
 }
 
+/** Not yet: some were written down a moment ago (those that came up with them still are). */
+static bool gathers(const struct recorder *r, const struct object *o, uint64_t now)
+{
+	return !r->watch && !r->sums_wanted && now - o->sums_ns < OUTSIDE_GATHER_NS &&
+	       now - o->sums_ns > OUTSIDE_GATHER_NS / 10;
+}
+
+/** Closes the sum when those who map its pages are quiet: all that comes until then is one change. 1: it has ended, 0: not
+ *  yet, or -errno. */
+static int advance_sum(struct recorder *r, struct change *c)
+{
+	struct object *o = object__by_kevent(r, &c->ke);
+	const uint64_t now = now_ns();
+	uint64_t first, n;
+	int done;
+
+	if (o && gathers(r, o, now))
+		return 0;
+	sums__look(r, c);
+	pages_of(c, &first, &n);
+	if (o && !insiders__quiet(r, o, first, n) && now < c->give_up_ns)
+		return 0;
+	done = sums__close(r, c, false);
+	if (o && done == 1 && now - o->sums_ns >= OUTSIDE_GATHER_NS)
+		o->sums_ns = now;
+	return done;
+}
+
 /** 1: done with it, 0: not yet, or -errno. */
 static int advance(struct recorder *r, struct change *c)
 {
@@ -252,6 +303,11 @@ static int advance(struct recorder *r, struct change *c)
 	uint64_t first, n, at;
 	int err;
 
+	if (c->summed) {
+		err = advance_sum(r, c);
+		if (err <= 0)
+			return err;
+	}
 	if (!c->ended)
 		return 0;
 	if (!o || c->idle) /* not mapped yet: the snapshot will be taken after this change */
@@ -270,20 +326,22 @@ static int advance(struct recorder *r, struct change *c)
 
 int outside__progress(struct recorder *r)
 {
-	struct change *c, *tmp;
+	struct change *c, *next;
 	bool released = false;
 	int n;
 
-	LL_FOREACH_SAFE (r->changes, c, tmp) {
-		n = advance(r, c);
+	for (c = r->changes; c; c = next) {
+		n = advance(r, c); /* which may put others behind it */
+		next = c->next;
 		if (n < 0)
 			return n;
 		if (!n)
 			continue;
-		LL_DELETE(r->changes, c);
+		DL_DELETE(r->changes, c);
 		free(c);
 		released = true;
 	}
+	r->sums_wanted = false;
 	if (released)
 		sched__run(r);
 	return 0;
@@ -295,14 +353,18 @@ bool outside__holds(struct recorder *r, const struct task *t)
 	struct change *c;
 	uint64_t first, n;
 
-	LL_FOREACH (r->changes, c) {
+	DL_FOREACH (r->changes, c) {
 		const struct object *o = object__by_kevent(r, &c->ke);
 
 		if (!o || now > c->give_up_ns)
 			continue;
+		if (c->summed)
+			sums__look(r, c);
 		pages_of(c, &first, &n);
-		if (insiders__maps(r, t, o->id, first, n))
+		if (insiders__maps(r, t, o->id, first, n)) {
+			r->sums_wanted |= c->summed;
 			return true;
+		}
 	}
 	return false;
 }
@@ -329,19 +391,38 @@ bool outside__busy(const struct recorder *r)
 	return false;
 }
 
+/** Of whom pages go, and of what. */
+struct leaving {
+	struct task *task;
+	struct object *object;
+};
+
+static int mark_one(struct recorder *r, struct change *c, void *ctx)
+{
+	const struct leaving *l = ctx;
+	uint64_t first, n;
+	int err;
+
+	pages_of(c, &first, &n);
+	if (!insiders__maps(r, l->task, l->object->id, first, n))
+		return 0;
+	err = write_down(r, c, l->object);
+	c->count = 0; /* counted, should it be written down again */
+	return err;
+}
+
 /** Changes of an object that are under way while its last pages go: marked as such. */
 static int mark_in_flight(struct recorder *r, struct task *t, struct object *o)
 {
-	struct change *c, *tmp;
-	uint64_t first, n;
-	int err = 0;
+	struct leaving l = { t, o };
+	struct change *c;
+	int n, err = 0;
 
-	LL_FOREACH_SAFE (r->changes, c, tmp) {
+	DL_FOREACH (r->changes, c) {
 		if (err || c->ke.inode != o->inode || c->ke.dev != o->dev)
 			continue;
-		pages_of(c, &first, &n);
-		if (insiders__maps(r, t, o->id, first, n))
-			err = write_down(r, c, o);
+		n = c->summed ? sums__close(r, c, false) : 1;
+		err = n < 0 ? n : n == 0 ? sums__each_run(r, c, mark_one, &l) : mark_one(r, c, &l);
 	}
 	return err;
 }
@@ -372,8 +453,8 @@ int outside__before_unmap(struct recorder *r, struct task *t, uint64_t addr, uin
 
 static int write_losses(struct recorder *r)
 {
-	struct kern_loss loss[64];
-	const size_t n = kern__losses(r->k, loss, 64);
+	struct kern_loss loss[KERN_LOSSES_MAX];
+	const size_t n = kern__losses(r->k, loss, KERN_LOSSES_MAX);
 	int err = 0;
 
 	for (size_t i = 0; i < n && !err; i++) {
@@ -392,8 +473,9 @@ int outside__finish(struct recorder *r)
 	struct change *c, *tmp;
 	int err = 0;
 
-	LL_FOREACH_SAFE (r->changes, c, tmp) {
-		LL_DELETE(r->changes, c);
+	DL_FOREACH_SAFE(r->changes, c, tmp)
+	{
+		DL_DELETE(r->changes, c);
 		free(c);
 	}
 	if (!r->k)

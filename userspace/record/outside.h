@@ -5,6 +5,8 @@
 
 #include "record/recorder.h"
 
+/** For so long after sums of an object were written down, others gather changes, unless somebody waits for them. */
+#define OUTSIDE_GATHER_NS 5000000ull
 /** How long threads wait for an outsider's call to end, so that its change can be exact. */
 #define OUTSIDE_HOLD_NS 1000000000ull
 

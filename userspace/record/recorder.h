@@ -176,6 +176,7 @@ struct object {
 		stored; /* outsiders have stored to these (rearm.c), and they were not compared since */
 	uint64_t next_look_ns; /* no new look before this */
 	uint64_t odd_ns;       /* since when it has a size that no event explains; 0: it has not */
+	uint64_t sums_ns;      /* when open sums of it began to be closed, those of that moment */
 	uint64_t
 		owed_ns; /* outsiders that could write it were gone then: if later than look_ns, a whole look is due */
 	uint32_t owed_writer; /* the one who could store into it; 0: none or several */
@@ -208,9 +209,12 @@ struct change {
 	uint32_t writer, channel, flags; /* flags: enum change_flags */
 	bool ended;
 	bool idle; /* it is over and has changed nothing */
+	bool summed; /* it is an open sum, in slot ke.aux; offset and length are its pages at the last look (sums.c) */
 	uint64_t begin_ns, end_ns, give_up_ns;
 	uint64_t offset, length;
-	struct change *next;
+	uint64_t count; /* changes that it sums up, and no event has counted yet */
+	uint64_t told;	/* of an open sum: changes that events have counted already */
+	struct change *prev, *next;
 };
 
 /** An outsider by name. */
@@ -278,7 +282,8 @@ struct recorder {
 	struct share_group *groups;
 	struct object *objects;	 /* by id */
 	struct object *by_inode; /* by inode */
-	struct change *changes;
+	struct change *changes;	 /* in the order in which they began; utlist, doubly linked */
+	bool sums_wanted;	 /* a thread that wants to run waits for an open sum */
 	struct change
 		*own_calls; /* watch: insiders' calls that change objects and have not ended */
 	struct outsider *outsiders;
@@ -299,6 +304,7 @@ struct recorder {
 	int err;	   /* first fatal error: the recording ends */
 	struct kevent *kq; /* kernel events taken from the ring, not yet dispatched */
 	size_t kq_n, kq_at, kq_cap;
+	bool behind_told;	/* the gap that a full queue leaves is written */
 	struct wait_result *wq; /* stops not yet dispatched */
 	size_t wq_n, wq_at, wq_cap;
 	uint64_t next_tick_ns;

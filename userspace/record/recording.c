@@ -57,6 +57,7 @@ static int open_kernel(struct recorder *r, const char **why)
 	const struct kern_opts ko = {
 		.disable = r->opts->disable_hook,
 		.tree = r->watch,
+		.sums = true,
 		.drops = r->opts->drop_user,
 	};
 	int err = kern__open(&r->k, &ko, why);
