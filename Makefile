@@ -146,6 +146,18 @@ test-vm:
 	$(Q)$(MAKE) --no-print-directory $(if $(filter 1,$(V)),,-s) build-tests
 	$(Q)$(as_root) env BUILD=$(B) tests/vm/run $(T)
 
+# Every cell of the matrix of channels and objects (tests/lib/cells.py), on this kernel; VM=1: on those of test-vm, too. T: kinds
+# of objects. `make coverage` makes docs/COVERAGE.md of the results.
+test-matrix:
+	@scripts/deps.sh build test $(if $(VM),vm)
+	$(Q)$(MAKE) --no-print-directory $(if $(filter 1,$(V)),,-s) build-tests
+	@mkdir -p $(B)/matrix
+	$(Q)$(as_root) env BUILD=$(B) tests/matrix/run -o $(B)/matrix/$(firstword $(subst -, ,$(shell uname -r))).txt $(T)
+	$(if $(VM),$(Q)$(as_root) env BUILD=$(B) tests/vm/run -t 14400 -c tests/matrix/run -o $(B)/matrix $(T))
+
+coverage:
+	$(Q)cp $(B)/matrix/*.txt docs/coverage/ && scripts/coverage.py
+
 bench:
 	@scripts/deps.sh build bench
 	$(Q)$(MAKE) --no-print-directory $(if $(filter 1,$(V)),,-s) build-tests
@@ -181,7 +193,7 @@ check-install: all
 clean:
 	rm -rf build
 
-.PHONY: all build-tests test test-unit test-mutants test-vm bench demo lint install uninstall check-install clean
+.PHONY: all build-tests test test-unit test-mutants test-vm test-matrix coverage bench demo lint install uninstall check-install clean
 .DELETE_ON_ERROR:
 .SECONDARY:
 -include $(OBJ:.o=.d) $(UNIT:=.d) $(PROGS:=.d) $(PROGOBJ:.o=.d) $(wildcard $(B)/bpf/*.d)

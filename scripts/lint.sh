@@ -79,6 +79,7 @@ check shell shell
 check python python
 check manuals manuals
 check changelog changelog
+check coverage scripts/coverage.py --check
 check generated clean_tree
 echo "$passed passed, $failed failed, $skipped skipped"
 [ $failed = 0 ]

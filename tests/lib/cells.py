@@ -158,7 +158,7 @@ class Cell:
     def possible(self):
         """False where the kind doesn't have this cell."""
         k = self.kind
-        if k.ops and self.op not in k.ops or self.op in REMOTE:
+        if k.ops and self.op not in k.ops or self.op in REMOTE:  # they change no object
             return False
         if self.control == "beyond":
             return self.op not in WHOLE and k.length == kinds.UNITS <= k.first and k.private
