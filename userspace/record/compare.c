@@ -200,6 +200,14 @@ int compare__insider(struct recorder *r, struct object *o, const struct kevent *
 	return err;
 }
 
+/** The one outsider who can store into it now or could since the last whole look; 0: there are several. */
+static uint32_t only_mapper(const struct recorder *r, const struct object *o, bool now)
+{
+	const uint32_t writer = now ? exposure__sole_mapper(r, o) : o->owed_writer;
+
+	return now && o->owed_stores && o->owed_writer != writer ? 0 : writer;
+}
+
 static struct suspects suspects(struct recorder *r, struct object *o)
 {
 	const bool now = exposure__by_mapping(r, o);
@@ -207,7 +215,7 @@ static struct suspects suspects(struct recorder *r, struct object *o)
 	return (struct suspects){
 		.insiders = insiders__can_store(r, o),
 		.mapping = now || o->owed_stores,
-		.mapper = now ? exposure__sole_mapper(r, o) : o->owed_writer,
+		.mapper = only_mapper(r, o, now),
 		.near = faults__near(o),
 	};
 }
