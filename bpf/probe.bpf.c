@@ -166,7 +166,9 @@ int BPF_PROG(try_find_vma, unsigned long address)
 	if (!is_trigger() || address != wanted)
 		return 0;
 	__sync_fetch_and_add(&hits, 1);
-	bpf_find_vma(bpf_get_current_task_btf(), address, vma_found, NULL, 0);
+	long err = bpf_find_vma(bpf_get_current_task_btf(), address, vma_found, NULL, 0);
+	if (err)
+		seen = err;
 	return 0;
 }
 

@@ -82,12 +82,20 @@ static const struct fact facts[] = {
 
 #define NFACTS (sizeof(facts) / sizeof(*facts))
 
-static void find_facts(struct probe_report *r)
+/** To be tried before the observation of the channels begins: of two look-ups at one fault the second gets EBUSY. */
+static bool comes_first(const struct fact *f)
+{
+	return f->fn == fact__find_vma;
+}
+
+static void find_facts(struct probe_report *r, bool first)
 {
 	for (size_t i = 0; i < NFACTS; i++) {
 		struct probe_feature *f = &r->features[i];
 		struct trial t;
 
+		if (comes_first(&facts[i]) != first)
+			continue;
 		f->name = facts[i].name;
 		f->purpose = facts[i].purpose;
 		f->hinders = facts[i].hinders;
@@ -120,10 +128,11 @@ int probe__run(const struct probe_opts *opts, struct probe_report **ret)
 		goto out;
 	r->nfeatures = NFACTS;
 	name_kernel(r);
+	find_facts(r, true);
 	err = observe__start(&o, opts ? opts->disable : NULL);
 	if (err)
 		goto out;
-	find_facts(r);
+	find_facts(r, false);
 	observe__finish(&o);
 	err = channels__make(o.obs, r);
 	if (err)
