@@ -172,7 +172,8 @@
 	X(choke_mremap32, choke_mremap32, "fexit/__ia32_sys_mremap", "")                           \
 	X(choke_shmat, choke_shmat, "fexit/do_shmat", "mmap-store")                                \
 	X(choke_shmdt, choke_shmdt, "fexit/ksys_shmdt", "")                                        \
-	X(choke_fault, choke_fault, "fentry/handle_mm_fault", "mmap-store read-into-mapping")      \
+	X(choke_fault, choke_fault, "fentry/handle_mm_fault",                                      \
+	  "mmap-store read-into-mapping ptrace")                                                   \
 	X(choke_remote_vm, choke_remote_vm, "fentry/__access_remote_vm", "proc-mem")               \
 	X(choke_vm_writev, choke_vm_writev, "fentry/__x64_sys_process_vm_writev", "remote-memory") \
 	X(choke_vm_writev32, choke_vm_writev32, "fentry/__ia32_sys_process_vm_writev", "")
