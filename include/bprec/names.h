@@ -74,7 +74,8 @@
 	X(RECURSION, 2, "recursion-misses")    /* bpf_prog_info.recursion_misses, since 5.12 */    \
 	X(VMA_BUSY, 3, "find-vma-busy")        /* bpf_find_vma returned -EBUSY */                  \
 	X(MAP_FULL, 4, "map-full")             /* a BPF hash map had no room */                    \
-	X(READ_FAILED, 5, "read-failed")       /* a probe read failed */
+	X(READ_FAILED, 5, "read-failed")       /* a probe read failed */                           \
+	X(NOT_ATTACHED, 6, "not-attached")     /* a hook that waits until it is needed */
 
 /* Why observation of some channel on some object was incomplete. */
 #define BPREC_GAPS(X)                                                                              \

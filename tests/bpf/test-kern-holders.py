@@ -234,6 +234,24 @@ def test_small_ring(path):
     driver.end()
 
 
+def test_late_hook(path):
+    """A hook that is attached when the first outsider can write, and then is refused, is a loss: it was listed as attached."""
+    hook = "tracepoint/syscalls/sys_enter_read"
+    driver = kern.Driver("", "0", f"refuse={hook}")
+    insider, _ = watched(driver, path)
+    driver.command("drain")
+    case("late hook, not needed yet", not driver.command("losses"))
+    outsider = kern.program("outsider")
+    outsider.ask("open", path)
+    outsider.ask("map", path)
+    driver.command("drain")
+    lost = driver.command("losses")
+    case("late hook, refused", [(row["hook"], row["kind"]) for row in lost] == [(hook, "not-attached")], lost)
+    outsider.end()
+    insider.end()
+    driver.end()
+
+
 TESTS = [test_insiders, test_exposures, test_before, test_mprotect, test_remote, test_shared_position,
          test_identity, test_dirty, test_exec]
 
@@ -258,6 +276,7 @@ def main():
     run(driver, "nobody")
     driver.end()
     test_small_ring(os.path.join(mounts.tmpfs().real, "ring"))
+    test_late_hook(os.path.join(mounts.tmpfs().real, "late"))
     without = kern.Driver("tracepoint/syscalls/sys_enter_pwrite64")
     off = [h for h in without.command("hooks") if h["state"] not in ("attached", "absent", "spare")]
     case("one hook left out", [h["state"] for h in off] == ["off"], off)

@@ -79,7 +79,7 @@ EVENT_FAULTS = [
     ("gap", dict(kind=0)), ("gap", dict(kind=12)), ("gap", dict(channel=28)), ("gap", dict(object=2), "REFERENCE"),
     ("gap", dict(reason_len=0)), ("gap", dict(reason_len=M32)), ("gap", dict(tail=b"no reason")),
     ("compare", dict(object=0), "REFERENCE"), ("compare", dict(flags=4)),
-    ("loss", dict(kind=0)), ("loss", dict(kind=6)), ("loss", dict(channel=28)), ("loss", dict(hook=b"x" * 64)),
+    ("loss", dict(kind=0)), ("loss", dict(kind=7)), ("loss", dict(channel=28)), ("loss", dict(hook=b"x" * 64)),
     ("note", dict(kind=0)), ("note", dict(kind=5)), ("note", dict(reserved=1)), ("note", dict(text_len=5)),
     ("note", dict(text_len=M32)), ("note", dict(text_len=0)), ("output", dict(len=M32)), ("output", dict(len=9)),
     ("insn", dict(kind=0)), ("insn", dict(kind=4)), ("insn", dict(length=1)), ("insn", dict(length=16)),

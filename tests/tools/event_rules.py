@@ -226,7 +226,7 @@ class Rules:
         self.refer("object", b["object"])
 
     def check_loss(self, b, _):
-        within(b["kind"], 1, 5, "kind")
+        within(b["kind"], 1, 6, "kind")
         within(b["channel"], 0, CHANNELS - 1, "channel")
         field_text(b["hook"])
 

@@ -1,5 +1,11 @@
 // SPDX-License-Identifier: MIT
-/* attach.c: attaches the loaded programs, each by the way its hook's name begins with. */
+/*
+ * attach.c: attaches the loaded programs, each by the way its hook's name begins with.
+ *
+ * Most are attached when the observation begins, and what could not be is in its list of hooks. Those for 32-bit processes,
+ * and those that matter only once an outsider can write, cost other processes something: they wait until they are needed. If
+ * that fails then, it is a loss (kern__losses), because the list is in the trace already. perf_event_open(2).
+ */
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <linux/perf_event.h>
@@ -75,7 +81,7 @@ static bool is_compat(int i)
 	return i == KHOOK_compat_enter || i == KHOOK_compat_exit;
 }
 
-static bool is_late(int i)
+bool kern_is_late(int i)
 {
 	return i >= KHOOK_enter_read && i <= KHOOK_exit_pidfd_getfd;
 }
@@ -100,7 +106,7 @@ int kern_attach(struct kern *k)
 	if (k->hooks[KHOOK_compat_enter].state == HOOK_SPARE)
 		__atomic_store_n(&kern_compat(k)->active, 1, __ATOMIC_RELEASE);
 	for (int i = 0; i < KHOOK_MAX; i++) {
-		if (is_late(i))
+		if (kern_is_late(i))
 			prepare(k, i);
 		else if (!is_compat(i))
 			attach(k, i);
@@ -112,6 +118,19 @@ int kern_attach(struct kern *k)
 	return refused;
 }
 
+static int attach_now(struct kern *k, int i)
+{
+	if (k->late_refused && !strcmp(k->late_refused, k->hooks[i].name)) {
+		errno = EPERM;
+		return -1;
+	}
+	if (k->opens_late)
+		open_tracepoint(k, i, true);
+	return k->perf_fds[i] < 0 ? -1
+				  : ioctl(k->perf_fds[i], PERF_EVENT_IOC_SET_BPF,
+					  bpf_program__fd(k->progs[i]));
+}
+
 /* The events are open since the beginning, with its privileges, and disabled: a program that is set runs all the same
  * (trace_call_bpf comes first in perf_syscall_enter, kernel/trace/trace_syscalls.c). */
 void kern_attach_late(struct kern *k)
@@ -121,14 +140,13 @@ void kern_attach_late(struct kern *k)
 	if (!__atomic_load_n(&late->wanted, __ATOMIC_RELAXED) || late->active)
 		return;
 	for (int i = 0; i < KHOOK_MAX; i++) {
-		if (!is_late(i) || k->hooks[i].state != HOOK_ATTACHED)
+		if (!kern_is_late(i) || k->hooks[i].state != HOOK_ATTACHED)
 			continue;
-		if (k->opens_late)
-			open_tracepoint(k, i, true);
-		if (k->perf_fds[i] < 0 ||
-		    ioctl(k->perf_fds[i], PERF_EVENT_IOC_SET_BPF, bpf_program__fd(k->progs[i]))) {
+		if (attach_now(k, i)) {
 			k->hooks[i].state = HOOK_FAILED;
 			k->hooks[i].error = errno;
+			k->late_failed[i] =
+				true; /* a loss: the list of hooks is in the trace already */
 		}
 	}
 	late->active = 1;

@@ -39,7 +39,7 @@ struct kern_opts {
 	bool drops;	     /* the caller will give up its privileges: prepare for that */
 	bool tier1;	     /* no choke points, tracepoints only (tests) */
 	const char *
-		refuse; /* name of one hook that is taken as refused by the kernel (tests), NULL: none */
+		refuse; /* name of one hook that is taken as refused by the kernel when it is attached (tests), NULL: none */
 	bool tree;	/* tell of forks, exits and mappings of insiders: KEV_TREE_*, KEV_STIRRED */
 	bool sums;	/* the caller takes sums: changes of outsiders may come with KEVF_SUMMED */
 };

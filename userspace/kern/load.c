@@ -210,8 +210,12 @@ static void find_hooks(struct kern *k, const struct places *p, const struct kern
 	int trial = tier_trial(place_id(p, hook_table[KHOOK_choke_write_checks].name));
 
 	for (int i = 0; i < KHOOK_MAX; i++) {
-		if (opts->refuse && !strcmp(opts->refuse, hook_table[i].name))
-			k->refused[i] = EPERM;
+		if (opts->refuse && !strcmp(opts->refuse, hook_table[i].name)) {
+			if (kern_is_late(i))
+				k->late_refused = hook_table[i].name;
+			else
+				k->refused[i] = EPERM;
+		}
 		find_hook(k, i, p, opts->disable, trial);
 	}
 }

@@ -189,7 +189,9 @@ size_t kern__losses(struct kern *k, struct kern_loss *out, size_t max)
 		uint32_t hook = i / LOSS_MAX;
 		enum loss_kind kind = i % LOSS_MAX;
 		uint64_t count = 0;
-		if (kind != LOSS_RECURSION)
+		if (kind == LOSS_NOT_ATTACHED)
+			count = k->late_failed[hook];
+		else if (kind != LOSS_RECURSION)
 			count = loss_count(map, i, values, ncpu);
 		else if (!k->shares[hook])
 			count = recursion_misses(k->progs[hook]);

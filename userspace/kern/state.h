@@ -36,6 +36,8 @@ struct kern {
 	int keeper_pipe;   /* write end; its closing ends the keeper. -1: none */
 	int tracefs;	   /* directory, only during kern__open or with opens_late; -1: none */
 	bool opens_late;   /* events of hooks that are attached later are opened later, too */
+	bool late_failed[KHOOK_MAX]; /* it should have been attached then, and was not */
+	const char *late_refused;    /* kern_opts.refuse, if it is one of those */
 };
 
 /** Looks for 32-bit processes that run already; kcompat.seen tells (iter.c). */
@@ -53,6 +55,8 @@ int tier_trial(uint32_t btf_id);
 int kern_attach(struct kern *k);
 /** Attaches the hooks for 32-bit processes if there has been one; cheap if not (attach.c). */
 void kern_attach_compat(struct kern *k);
+/** True for a hook that matters only once an outsider holds a watched object (attach.c). */
+bool kern_is_late(int hook);
 /** Attaches the hooks that matter once an outsider holds a watched object, if one does; cheap if not (attach.c). */
 void kern_attach_late(struct kern *k);
 /** Descriptor of the tracefs directory, mounted nowhere if it has to be (tracefs.c). Descriptor or -errno. */
