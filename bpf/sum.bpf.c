@@ -22,6 +22,8 @@
  * The window of a sum begins with its first change and ends with its last, so what check makes of it is never better than
  * what it would make of the changes one by one: each of them lies within.
  *
+ * Requests of io_uring are told one by one: several of a thread are under way at a time, and end on other processors.
+ *
  * Compiled for BPF version 3 (Linux 5.12): atomic operations that give back the old value.
  */
 #include "obs.bpf.h"
@@ -130,7 +132,7 @@ __noinline int sum_begin(struct flight *f)
 	struct change c;
 	__u32 slot = 0;
 
-	if (!f || f->end > END_APPEND || !describe(&c, &f->n, KEV_BEGIN))
+	if (!f || f->who || f->end > END_APPEND || !describe(&c, &f->n, KEV_BEGIN))
 		return SUM_NONE;
 	const int how = add(&c, &slot);
 	if (how == SUM_NONE)
@@ -143,9 +145,8 @@ __noinline int sum_begin(struct flight *f)
 	return how;
 }
 
-/* Adds the bytes that a call really changed; those may be others than announced (O_APPEND). `several` may do so at a time,
- * on several processors (requests of io_uring): then only pages are kept. */
-static __always_inline void add_range(struct ksum *s, const struct note *n, bool several)
+/* Adds the bytes that a call really changed; those may be others than announced (O_APPEND). */
+static __always_inline void add_range(struct ksum *s, const struct note *n)
 {
 	const __u64 end = n->offset + n->length, base = s->block * KSUM_PAGES;
 	const __u64 first = (n->offset >> 12) - base, last = ((end - 1) >> 12) - base;
@@ -155,10 +156,6 @@ static __always_inline void add_range(struct ksum *s, const struct note *n, bool
 		return;
 	}
 	__sync_fetch_and_or(&s->touched, (2u << last) - (1u << first));
-	if (several) {
-		__sync_fetch_and_or(&s->flags, KSUM_HOLES);
-		return;
-	}
 	if (s->hi && (n->offset > s->hi || end < s->lo))
 		s->flags |= KSUM_HOLES;
 	if (!s->hi || n->offset < s->lo)
@@ -177,7 +174,7 @@ __noinline int sum_end(const struct flight *f)
 	if (f->n.flags & KEVF_RANGE_UNKNOWN)
 		__sync_fetch_and_or(&s->flags, KSUM_UNKNOWN);
 	else if (f->n.length)
-		add_range(s, &f->n, f->who != 0);
+		add_range(s, &f->n);
 	s->last_ns = bpf_ktime_get_ns();
 	return __sync_fetch_and_add(&s->state, -1) == (KSUM_CLOSED | 1);
 }

@@ -116,7 +116,7 @@ def while_it_runs(place):
 def many_pages(place, how, step):
     """One change for each of many pages, in order or not."""
     path = fresh(place, f"many-{how}-{step}", PAGES)
-    insider = Recorded()
+    insider = Recorded(options=("--compare-budget=100",))
     m = insider.map(path)
     insider.blocked()
     before = insider.peak()
@@ -132,10 +132,11 @@ def many_pages(place, how, step):
     else:
         expect_verdict(v, "divergent")  # stores: the fault tells that they begin, nothing tells that they end
         found, n = all_of(v, path, pid)
+    same_at_end(insider, path, range(0, PAGES, 97))
     pages = sum(c["pages_changed"] for c in found)
     expect(pages == PAGES, f"{PAGES} pages changed, but {pages} told")
     expect(peak < before + 48 * MIB, f"memory of the recorder: {before / MIB:.1f} MiB before, {peak / MIB:.1f} MiB after")
-    same_at_end(insider, path, range(0, PAGES, 977))
+    os.unlink(path)
 
 
 def appended(place):

@@ -9,7 +9,7 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 from e2e import (LIMIT, PAGE, Insider, Peer, Report, expect, need, need_root, prog,  # noqa: E402
-                 tempdir, wait_until)
+                 tempdir, wait_blocked, wait_until)
 
 ROUNDS = 400
 KEYS = 500
@@ -33,12 +33,13 @@ def start(how, argv):
 
 
 def in_trace(reader, path):
-    """Waits until what a watched program has mapped is in the trace (a recorded one waits for that itself)."""
+    """Waits until what a watched program has mapped is in the trace (a recorded one waits for that itself), and it waits."""
     def known():
         done = subprocess.run([reader.argv[0], "dump", "--events", reader.trace], capture_output=True, text=True)
         return " pages " in done.stdout.partition(f"path={path} ")[2]
     if getattr(reader, "command", "") == "watch":
         wait_until(f"{path} is in the trace", known)
+    wait_blocked(getattr(reader, "pid", reader.proc.pid))
 
 
 def judge(v, path, pid, exe, channels, exposed=False):

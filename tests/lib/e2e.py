@@ -308,6 +308,7 @@ class Verdict:
                          f"[{c['offset']},+{c['length']}) by {(c.get('by') or {}).get('pid')} {c['outcome']}")
         for g in self.gaps[:6]:
             lines.append(f"gap {g}")
+        lines += [f"{k}: {n}" for k, n in self.doc.get("observation", {}).items() if k not in ("gaps", "hooks")]
         return "; ".join(lines)
 
 

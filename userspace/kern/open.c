@@ -121,10 +121,30 @@ out:
 	return err;
 }
 
+static void forget_all(int map)
+{
+	uint64_t key[2] = { 0 }; /* as large as any key */
+
+	while (!bpf_map_get_next_key(map, NULL, key) && !bpf_map_delete_elem(map, key))
+		;
+}
+
+/* The programs run on until the keeper has let go of them. What they took for watched may be another object by then, at the
+ * same address: nobody must be looked at because of that, least of all where another observation looks too (of two
+ * look-ups of a mapping at one fault the second gets EBUSY). */
+static void forget(struct kern *k)
+{
+	if (!k->skel)
+		return;
+	forget_all(kern_map_watched(k));
+	forget_all(bpf_map__fd(k->skel->maps.holders));
+}
+
 void kern__close(struct kern *k)
 {
 	if (!k)
 		return;
+	forget(k);
 	ring_close(&k->ring);
 	sums_close(k);
 	kern_unload(k);

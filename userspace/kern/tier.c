@@ -123,6 +123,8 @@ static const unsigned int work[KHOOK_MAX] = {
 	[KHOOK_exit_mremap] = MAPS,
 	[KHOOK_exit_shmat] = MAPS,
 	[KHOOK_exit_shmdt] = MAPS,
+	[KHOOK_enter_io_uring_register] =
+		MAPS, /* it only names who pins, and would put every call on the machine on the slow path */
 	[KHOOK_fault_user] = FAULTS,
 	[KHOOK_fault_kernel] = FAULTS,
 	[KHOOK_compat_enter] = ALL,

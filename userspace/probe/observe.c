@@ -147,6 +147,7 @@ static void observe(struct trial *t, void *arg)
 		return trial__no(t, "%s", why);
 	copy_hooks(o.k, r->obs);
 	err = run_outsider(&o);
+	kern__close(o.k);
 	if (err)
 		return trial__unknown(t, "the outsider of the trial broke off (status %#x)",
 				      (unsigned int)err);

@@ -310,7 +310,8 @@ static int advance(struct recorder *r, struct change *c)
 	}
 	if (!c->ended)
 		return 0;
-	if (!o || c->idle) /* not mapped yet: the snapshot will be taken after this change */
+	if (!o || c->idle ||
+	    c->written) /* not mapped yet: the snapshot will be taken after this change */
 		return 1;
 	pages_of(c, &first, &n);
 	compare__widen(r, o, &first, &n);
@@ -404,9 +405,10 @@ static int mark_one(struct recorder *r, struct change *c, void *ctx)
 	int err;
 
 	pages_of(c, &first, &n);
-	if (!insiders__maps(r, l->task, l->object->id, first, n))
+	if (c->written || c->idle || !insiders__maps(r, l->task, l->object->id, first, n))
 		return 0;
 	err = write_down(r, c, l->object);
+	c->written = c->ended;
 	c->count = 0; /* counted, should it be written down again */
 	return err;
 }
@@ -427,6 +429,19 @@ static int mark_in_flight(struct recorder *r, struct task *t, struct object *o)
 	return err;
 }
 
+/** Does mapping `i` go, and is it the first of its object that does? */
+static bool goes_first(const struct model_space *s, size_t i, uint64_t addr, uint64_t len,
+		       bool whole)
+{
+	for (size_t j = 0; j <= i; j++) {
+		if (s->vmas[j].object != s->vmas[i].object || s->vmas[j].end <= addr ||
+		    (!whole && s->vmas[j].addr >= addr + len))
+			continue;
+		return j == i;
+	}
+	return false;
+}
+
 int outside__before_unmap(struct recorder *r, struct task *t, uint64_t addr, uint64_t len,
 			  bool whole)
 {
@@ -440,7 +455,7 @@ int outside__before_unmap(struct recorder *r, struct task *t, uint64_t addr, uin
 	for (size_t i = 0; s && i < s->nvmas && !err; i++) {
 		struct object *o = s->vmas[i].object ? object__find(r, s->vmas[i].object) : NULL;
 
-		if (!o || s->vmas[i].end <= addr || (!whole && s->vmas[i].addr >= addr + len))
+		if (!o || !goes_first(s, i, addr, len, whole))
 			continue;
 		if (o->exposed || o->memory)
 			err = look__last(r, o);

@@ -208,7 +208,8 @@ struct change {
 	struct kevent ke;		 /* the event it began with: identity of the object */
 	uint32_t writer, channel, flags; /* flags: enum change_flags */
 	bool ended;
-	bool idle; /* it is over and has changed nothing */
+	bool idle;    /* it is over and has changed nothing */
+	bool written; /* into the trace, since it ended */
 	bool summed; /* it is an open sum, in slot ke.aux; offset and length are its pages at the last look (sums.c) */
 	uint64_t begin_ns, end_ns, give_up_ns;
 	uint64_t offset, length;
