@@ -59,6 +59,14 @@ manuals() {
     done
     return $bad
 }
+mutants() {
+    local bad=0
+    command -v patch >/dev/null || { echo "patch is not installed"; return 77; }
+    for f in tests/mutants/*.patch; do
+        patch --dry-run -p1 --fuzz=0 --force -s -i "$f" >/dev/null || { echo "$f does not apply: make it anew"; bad=1; }
+    done
+    return $bad
+}
 changelog() {
     grep -q "^## $(cat VERSION)\b" CHANGELOG.md || { echo "CHANGELOG.md has no '## $(cat VERSION)'"; return 1; }
 }
@@ -78,6 +86,7 @@ check clang clang_warnings
 check shell shell
 check python python
 check manuals manuals
+check mutants mutants
 check changelog changelog
 check coverage scripts/coverage.py --check
 check generated clean_tree
