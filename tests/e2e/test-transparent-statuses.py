@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 # timeout 200
+# serial: its 32-bit program makes any recording under way uncertain
 """Transparent: exit statuses, what record itself says, where traces go, and programs that are refused."""
 import os
 import re

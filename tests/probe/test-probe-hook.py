@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
+# serial: of two observations that look at one process, the second may be told less
 """A hook that is left out on purpose changes the answers that rest on it, and no others."""
 # timeout 240
 import probelib

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
+# serial: of two observations that look at one process, the second may be told less
 """probe --json holds what the contract says, and text, JSON and exit status agree."""
 import os
 import re

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
+# serial: of two observations that look at one process, the second may be told less
 """Without privileges probe still prints; what it could not try is unknown, never yes and never no."""
 import os
 import shutil

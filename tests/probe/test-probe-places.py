@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
+# serial: of two observations that look at one process, the second may be told less
 """Filesystems that aren't mounted are made for the trial, with the block devices below them; without the means for one,
 its answers are unknown, with the reason. Nothing of them stays behind."""
 import os

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
+# serial: of two observations that look at one process, the second may be told less
 """What was tried is what it says: reasons, hooks and answers of one report fit together, and nothing stays behind."""
 import os
 import subprocess
