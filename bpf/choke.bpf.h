@@ -14,49 +14,8 @@
 
 #include "sys.bpf.h"
 
-enum { TS_COMPAT = 2, PF_IO_WORKER = 0x10 };
+enum { PF_IO_WORKER = 0x10 };
 enum { EIOCBQUEUED = 529 };
-
-/** Numbers of calls, 64-bit and 32-bit, that tell a channel (arch/x86/entry/syscalls). */
-enum {
-	NR64_WRITE = 1,
-	NR64_OPEN = 2,
-	NR64_MMAP = 9,
-	NR64_PWRITE64 = 18,
-	NR64_WRITEV = 20,
-	NR64_MADVISE = 28,
-	NR64_CREAT = 85,
-	NR64_OPENAT = 257,
-	NR64_OPEN_BY_HANDLE_AT = 304,
-	NR64_SENDFILE = 40,
-	NR64_PTRACE = 101,
-	NR64_IO_SUBMIT = 209,
-	NR64_SPLICE = 275,
-	NR64_PWRITEV = 296,
-	NR64_COPY_FILE_RANGE = 326,
-	NR64_PWRITEV2 = 328,
-	NR_IO_URING_ENTER = 426, /* of both */
-	NR_PROCESS_MADVISE = 440,
-	NR32_WRITE = 4,
-	NR32_OPEN = 5,
-	NR32_CREAT = 8,
-	NR32_OPENAT = 295,
-	NR32_OPEN_BY_HANDLE_AT = 342,
-	NR_OPENAT2 = 437,
-	NR32_PTRACE = 26,
-	NR32_OLD_MMAP = 90,
-	NR32_WRITEV = 146,
-	NR32_PWRITE64 = 181,
-	NR32_SENDFILE = 187,
-	NR32_MMAP2 = 192,
-	NR32_MADVISE = 219,
-	NR32_SENDFILE64 = 239,
-	NR32_IO_SUBMIT = 248,
-	NR32_SPLICE = 313,
-	NR32_PWRITEV = 334,
-	NR32_COPY_FILE_RANGE = 377,
-	NR32_PWRITEV2 = 379,
-};
 
 /** Number of the current thread's call. */
 static __always_inline __u32 call_number(void)
@@ -64,11 +23,6 @@ static __always_inline __u32 call_number(void)
 	struct pt_regs *regs = (void *)bpf_task_pt_regs(bpf_get_current_task_btf());
 
 	return BPF_CORE_READ(regs, orig_ax);
-}
-
-static __always_inline bool is_compat_call(void)
-{
-	return bpf_get_current_task_btf()->thread_info.status & TS_COMPAT;
 }
 
 /** True if the current thread is inside the 64-bit or the 32-bit call. */

@@ -12,54 +12,10 @@
  */
 #include "sys.bpf.h"
 
-enum { TS_COMPAT = 2 };
-
-/* Numbers of the calls in arch/x86/entry/syscalls/syscall_32.tbl. */
-enum {
-	NR_WRITE = 4,
-	NR_OPEN = 5,
-	NR_CREAT = 8,
-	NR_IOCTL = 54,
-	NR_OLD_MMAP = 90,
-	NR_MUNMAP = 91,
-	NR_TRUNCATE = 92,
-	NR_FTRUNCATE = 93,
-	NR_MPROTECT = 125,
-	NR_WRITEV = 146,
-	NR_PWRITE64 = 181,
-	NR_SENDFILE = 187,
-	NR_MMAP2 = 192,
-	NR_TRUNCATE64 = 193,
-	NR_FTRUNCATE64 = 194,
-	NR_MADVISE = 219,
-	NR_SENDFILE64 = 239,
-	NR_IO_SUBMIT = 248,
-	NR_OPENAT = 295,
-	NR_SPLICE = 313,
-	NR_FALLOCATE = 324,
-	NR_PWRITEV = 334,
-	NR_PROCESS_VM_WRITEV = 348,
-	NR_COPY_FILE_RANGE = 377,
-	NR_PWRITEV2 = 379,
-	NR_PKEY_MPROTECT = 380,
-	NR_SHMAT = 397,
-	NR_SHMDT = 398,
-	NR_MREMAP = 163,
-	NR_OPEN_BY_HANDLE_AT = 342,
-	NR_OPENAT2 = 437,
-};
-
 /** Arguments in order. */
 struct args32 {
 	__u32 a[6];
 };
-
-static __always_inline bool in_compat_call(void)
-{
-	struct task_struct *task = bpf_get_current_task_btf();
-
-	return task->thread_info.status & TS_COMPAT;
-}
 
 /* The current process has become a 32-bit one (from sched_process_exec). */
 __noinline int compat_exec(void)
@@ -86,35 +42,35 @@ static __always_inline int compat_write(__u32 nr, struct args32 *p)
 	__u32 fd = p->a[0];
 
 	switch (nr) {
-	case NR_WRITE:
+	case NR32_WRITE:
 		r.channel = CH_WRITE;
 		r.length = p->a[2];
 		r.at_pos = true;
 		break;
-	case NR_PWRITE64:
+	case NR32_PWRITE64:
 		r.channel = CH_PWRITE;
 		r.length = p->a[2];
 		r.offset = pair(p->a[3], p->a[4]);
 		break;
-	case NR_WRITEV:
+	case NR32_WRITEV:
 		r.channel = CH_WRITEV;
 		r.at_pos = true;
 		break;
-	case NR_PWRITEV:
-	case NR_PWRITEV2:
+	case NR32_PWRITEV:
+	case NR32_PWRITEV2:
 		r.channel = CH_PWRITEV;
 		r.offset = pair(p->a[3], p->a[4]);
-		r.at_pos = nr == NR_PWRITEV2 && r.offset == TO_END;
-		r.append = nr == NR_PWRITEV2 && p->a[5] & RWF_APPEND;
+		r.at_pos = nr == NR32_PWRITEV2 && r.offset == TO_END;
+		r.append = nr == NR32_PWRITEV2 && p->a[5] & RWF_APPEND;
 		break;
-	case NR_SENDFILE:
-	case NR_SENDFILE64:
+	case NR32_SENDFILE:
+	case NR32_SENDFILE64:
 		r.channel = CH_SENDFILE;
 		r.length = p->a[3];
 		r.at_pos = true;
 		break;
 	default: /* splice, copy_file_range */
-		r.channel = nr == NR_SPLICE ? CH_SPLICE : CH_COPY_FILE_RANGE;
+		r.channel = nr == NR32_SPLICE ? CH_SPLICE : CH_COPY_FILE_RANGE;
 		r.length = p->a[4];
 		user_offset(&r, p->a[3]);
 		fd = p->a[2];
@@ -125,7 +81,7 @@ static __always_inline int compat_write(__u32 nr, struct args32 *p)
 /* Calls of the open family; openat2 has its flags in memory. */
 static __always_inline int compat_open(__u32 nr, struct args32 *p)
 {
-	__u64 flags = nr == NR_OPEN ? p->a[1] : nr == NR_CREAT ? O_TRUNC : p->a[2];
+	__u64 flags = nr == NR32_OPEN ? p->a[1] : nr == NR32_CREAT ? O_TRUNC : p->a[2];
 
 	if (nr == NR_OPENAT2)
 		bpf_probe_read_user(&flags, sizeof(flags), (void *)(__u64)p->a[2]);
@@ -138,18 +94,18 @@ static __always_inline int compat_size(__u32 nr, struct args32 *p)
 	struct args32 m = {};
 
 	switch (nr) {
-	case NR_FALLOCATE:
+	case NR32_FALLOCATE:
 		return fallocate_begin(p->a[0], p->a[1], pair(p->a[2], p->a[3]),
 				       pair(p->a[4], p->a[5]));
-	case NR_FTRUNCATE:
+	case NR32_FTRUNCATE:
 		return ftruncate_begin(p->a[0], p->a[1]);
-	case NR_FTRUNCATE64:
+	case NR32_FTRUNCATE64:
 		return ftruncate_begin(p->a[0], pair(p->a[1], p->a[2]));
-	case NR_TRUNCATE:
+	case NR32_TRUNCATE:
 		return truncate_begin(p->a[1]);
-	case NR_TRUNCATE64:
+	case NR32_TRUNCATE64:
 		return truncate_begin(pair(p->a[1], p->a[2]));
-	case NR_OLD_MMAP:
+	case NR32_OLD_MMAP:
 		bpf_probe_read_user(&m, sizeof(m), (void *)(__u64)p->a[0]);
 		return map_begin(m.a[4], m.a[5], m.a[1], m.a[2], m.a[3]);
 	default:
@@ -160,20 +116,20 @@ static __always_inline int compat_size(__u32 nr, struct args32 *p)
 static __always_inline int compat_other(__u32 nr, struct args32 *p)
 {
 	switch (nr) {
-	case NR_IOCTL:
+	case NR32_IOCTL:
 		return ioctl_begin(p->a[0], p->a[1], p->a[2]);
-	case NR_MMAP2:
+	case NR32_MMAP2:
 		return map_begin(p->a[4], (__u64)p->a[5] << 12, p->a[1], p->a[2], p->a[3]);
-	case NR_MUNMAP:
+	case NR32_MUNMAP:
 		return unmap_begin(p->a[0], p->a[1]);
-	case NR_MPROTECT:
-	case NR_PKEY_MPROTECT:
+	case NR32_MPROTECT:
+	case NR32_PKEY_MPROTECT:
 		return protect_begin(p->a[0], p->a[2], KHOOK_compat_enter);
-	case NR_MADVISE:
+	case NR32_MADVISE:
 		return madvise_begin(p->a[0], p->a[1], p->a[2]);
-	case NR_IO_SUBMIT:
+	case NR32_IO_SUBMIT:
 		return aio_begin(p->a[2], p->a[1], 4);
-	case NR_PROCESS_VM_WRITEV:
+	case NR32_PROCESS_VM_WRITEV:
 		return remote_begin(p->a[0]);
 	default:
 		return compat_size(nr, p);
@@ -183,21 +139,21 @@ static __always_inline int compat_other(__u32 nr, struct args32 *p)
 static __always_inline int compat_call(__u32 nr, struct args32 *p)
 {
 	switch (nr) {
-	case NR_WRITE:
-	case NR_PWRITE64:
-	case NR_WRITEV:
-	case NR_PWRITEV:
-	case NR_PWRITEV2:
-	case NR_SENDFILE:
-	case NR_SENDFILE64:
-	case NR_SPLICE:
-	case NR_COPY_FILE_RANGE:
+	case NR32_WRITE:
+	case NR32_PWRITE64:
+	case NR32_WRITEV:
+	case NR32_PWRITEV:
+	case NR32_PWRITEV2:
+	case NR32_SENDFILE:
+	case NR32_SENDFILE64:
+	case NR32_SPLICE:
+	case NR32_COPY_FILE_RANGE:
 		return compat_write(nr, p);
-	case NR_OPEN:
-	case NR_CREAT:
-	case NR_OPENAT:
+	case NR32_OPEN:
+	case NR32_CREAT:
+	case NR32_OPENAT:
 	case NR_OPENAT2:
-	case NR_OPEN_BY_HANDLE_AT:
+	case NR32_OPEN_BY_HANDLE_AT:
 		return compat_open(nr, p);
 	default:
 		return compat_other(nr, p);
@@ -209,7 +165,7 @@ int BPF_PROG(compat_enter, struct pt_regs *regs, long nr)
 {
 	struct args32 p;
 
-	if (!in_compat_call())
+	if (!is_compat_call())
 		return 0;
 	p.a[0] = regs->bx;
 	p.a[1] = regs->cx;
@@ -223,17 +179,17 @@ int BPF_PROG(compat_enter, struct pt_regs *regs, long nr)
 SEC("bprec_tp/sys_exit")
 int BPF_PROG(compat_exit, struct pt_regs *regs, long ret)
 {
-	if (!in_compat_call())
+	if (!is_compat_call())
 		return 0;
 	__u32 nr = regs->orig_ax;
-	if (nr == NR_OPEN || nr == NR_CREAT || nr == NR_OPENAT || nr == NR_OPENAT2 ||
-	    nr == NR_OPEN_BY_HANDLE_AT)
+	if (nr == NR32_OPEN || nr == NR32_CREAT || nr == NR32_OPENAT || nr == NR_OPENAT2 ||
+	    nr == NR32_OPEN_BY_HANDLE_AT)
 		return open_over(ret);
-	if (nr == NR_SHMAT && (ret >= 0 || ret <= -4096))
+	if (nr == NR32_SHMAT && (ret >= 0 || ret <= -4096))
 		return attached((__u32)ret, KHOOK_compat_exit);
 	if (tell_tree && is_insider() &&
-	    (nr == NR_MUNMAP || nr == NR_MREMAP || nr == NR_SHMDT || nr == NR_MMAP2 ||
-	     nr == NR_OLD_MMAP))
+	    (nr == NR32_MUNMAP || nr == NR32_MREMAP || nr == NR32_SHMDT || nr == NR32_MMAP2 ||
+	     nr == NR32_OLD_MMAP))
 		stir(KHOOK_compat_exit);
 	return flight_end(ret);
 }

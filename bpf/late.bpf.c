@@ -17,22 +17,6 @@
 #define CMSGS_MAX    4	/* control messages of one message */
 #define MMSGHDR_SIZE 64 /* struct mmsghdr of <sys/socket.h> */
 enum { SOL_SOCKET = 1, SCM_RIGHTS = 1 };
-enum { S_IFMT = 0170000, S_IFREG = 0100000, S_IFBLK = 0060000 };
-
-/* Numbers of the calls in arch/x86/entry/syscalls/syscall_64.tbl. */
-enum {
-	NR_READ = 0,
-	NR_PREAD64 = 17,
-	NR_READV = 19,
-	NR_RECVFROM = 45,
-	NR_RECVMSG = 47,
-	NR_VMSPLICE = 278,
-	NR_PREADV = 295,
-	NR_RECVMMSG = 299,
-	NR_PROCESS_VM_READV = 310,
-	NR_PREADV2 = 327,
-	NR_PIDFD_GETFD = 438,
-};
 
 /** The two pointers of struct msghdr that matter, and their counts. */
 struct message {
@@ -160,27 +144,27 @@ int late_begin(struct sys_enter *ctx)
 		return 0;
 	f.end = END_PART;
 	switch (ctx->nr) {
-	case NR_PROCESS_VM_READV:
+	case NR64_PROCESS_VM_READV:
 		return into_vector(&f, regs->si, regs->dx);
-	case NR_RECVMSG:
+	case NR64_RECVMSG:
 		f.end = END_LATE_PART;
 		return into_message(&f, regs->si);
-	case NR_RECVMMSG:
+	case NR64_RECVMMSG:
 		return into_messages(&f, regs->si, regs->dx);
 	}
 	file = (void *)fd_file(regs->di);
 	if (!is_prompt(file))
 		f.end = END_LATE_PART;
 	switch (ctx->nr) {
-	case NR_VMSPLICE:
+	case NR64_VMSPLICE:
 		f.n.channel = CH_VMSPLICE;
 		f.n.hook = KHOOK_enter_vmsplice;
 		if (BPF_CORE_READ(file, f_mode) & FMODE_WRITE)
 			return 0; /* into the pipe */
 		return into_vector(&f, regs->si, regs->dx);
-	case NR_READ:
-	case NR_PREAD64:
-	case NR_RECVFROM:
+	case NR64_READ:
+	case NR64_PREAD64:
+	case NR64_RECVFROM:
 		f.n.length = regs->dx;
 		return into_part(&f, regs->si, 0);
 	default:
@@ -228,7 +212,7 @@ int late_end(struct sys_exit *ctx)
 
 	if (ctx->nr == NR_PIDFD_GETFD)
 		return ctx->ret < 0 ? 0 : opened(ctx->ret);
-	if (ctx->nr == NR_RECVMSG && ctx->ret >= 0)
+	if (ctx->nr == NR64_RECVMSG && ctx->ret >= 0)
 		given(regs->si);
 	return flight_end(ctx->ret);
 }

@@ -16,7 +16,6 @@
 #include "sys.bpf.h"
 
 enum { MAP_SHARED = 1, MAP_SHARED_VALIDATE = 3, MAP_TYPE = 0xf, PROT_WRITE = 2 };
-enum { S_IFMT = 0170000, S_IFREG = 0100000, S_IFBLK = 0060000 };
 #define IMAGE_PROT (2ull << 32 | 5) /* MAP_PRIVATE; PROT_READ | PROT_EXEC */
 
 static long look(struct task_struct *task, struct vm_area_struct *vma, struct mapping *m)

@@ -8,37 +8,6 @@
  */
 #include "sys.bpf.h"
 
-/* Numbers of the calls in arch/x86/entry/syscalls/syscall_64.tbl. */
-enum {
-	NR_WRITE = 1,
-	NR_OPEN = 2,
-	NR_MMAP = 9,
-	NR_MPROTECT = 10,
-	NR_MUNMAP = 11,
-	NR_IOCTL = 16,
-	NR_PWRITE64 = 18,
-	NR_WRITEV = 20,
-	NR_MREMAP = 25,
-	NR_MADVISE = 28,
-	NR_SHMAT = 30,
-	NR_SHMDT = 67,
-	NR_SENDFILE64 = 40,
-	NR_TRUNCATE = 76,
-	NR_FTRUNCATE = 77,
-	NR_CREAT = 85,
-	NR_IO_SUBMIT = 209,
-	NR_OPENAT = 257,
-	NR_SPLICE = 275,
-	NR_FALLOCATE = 285,
-	NR_PWRITEV = 296,
-	NR_OPEN_BY_HANDLE_AT = 304,
-	NR_PROCESS_VM_WRITEV = 311,
-	NR_COPY_FILE_RANGE = 326,
-	NR_PWRITEV2 = 328,
-	NR_PKEY_MPROTECT = 329,
-	NR_OPENAT2 = 437,
-};
-
 /** Arguments in order. */
 struct args {
 	__u64 a[6];
@@ -50,16 +19,16 @@ static __always_inline int native_write(__u32 nr, struct args *p)
 	struct request r = { .channel = CH_WRITE, .hook = KHOOK_enter_write };
 
 	switch (nr) {
-	case NR_WRITE:
+	case NR64_WRITE:
 		r.length = p->a[2];
 		r.at_pos = true;
 		return write_fd(p->a[0], &r);
-	case NR_WRITEV:
+	case NR64_WRITEV:
 		r.channel = CH_WRITEV;
 		r.hook = KHOOK_enter_writev;
 		r.at_pos = true;
 		break;
-	case NR_PWRITEV2:
+	case NR64_PWRITEV2:
 		r.channel = CH_PWRITEV;
 		r.hook = KHOOK_enter_pwritev2;
 		r.offset = p->a[3];
@@ -83,17 +52,17 @@ static __always_inline int native_move(__u32 nr, struct args *p)
 	__u32 fd = p->a[0];
 
 	switch (nr) {
-	case NR_PWRITE64:
+	case NR64_PWRITE64:
 		r.length = p->a[2];
 		r.offset = p->a[3];
 		break;
-	case NR_SENDFILE64:
+	case NR64_SENDFILE:
 		r.channel = CH_SENDFILE;
 		r.hook = KHOOK_enter_sendfile64;
 		r.length = p->a[3];
 		r.at_pos = true;
 		break;
-	case NR_SPLICE:
+	case NR64_SPLICE:
 		r.channel = CH_SPLICE;
 		r.hook = KHOOK_enter_splice;
 		break;
@@ -101,7 +70,7 @@ static __always_inline int native_move(__u32 nr, struct args *p)
 		r.channel = CH_COPY_FILE_RANGE;
 		r.hook = KHOOK_enter_copy_file_range;
 	}
-	if (nr == NR_SPLICE || nr == NR_COPY_FILE_RANGE) {
+	if (nr == NR64_SPLICE || nr == NR64_COPY_FILE_RANGE) {
 		fd = p->a[2];
 		r.length = p->a[4];
 		user_offset(&r, p->a[3]);
@@ -115,15 +84,15 @@ static __always_inline int native_open(__u32 nr, struct args *p)
 	__u64 flags = p->a[2];
 
 	switch (nr) {
-	case NR_OPEN:
+	case NR64_OPEN:
 		return open_begin(p->a[1], KHOOK_enter_open);
-	case NR_OPENAT:
+	case NR64_OPENAT:
 		return open_begin(flags, KHOOK_enter_openat);
 	case NR_OPENAT2:
 		flags = 0;
 		bpf_probe_read_user(&flags, sizeof(flags), (void *)p->a[2]);
 		return open_begin(flags, KHOOK_enter_openat2);
-	case NR_OPEN_BY_HANDLE_AT:
+	case NR64_OPEN_BY_HANDLE_AT:
 		return open_begin(flags, KHOOK_enter_open_by_handle_at);
 	default:
 		return open_begin(O_TRUNC, KHOOK_enter_creat);
@@ -134,27 +103,27 @@ static __always_inline int native_open(__u32 nr, struct args *p)
 static __always_inline int native_other(__u32 nr, struct args *p)
 {
 	switch (nr) {
-	case NR_MMAP:
+	case NR64_MMAP:
 		return map_begin(p->a[4], p->a[5], p->a[1], p->a[2], p->a[3]);
-	case NR_MUNMAP:
+	case NR64_MUNMAP:
 		return unmap_begin(p->a[0], p->a[1]);
-	case NR_MPROTECT:
+	case NR64_MPROTECT:
 		return protect_begin(p->a[0], p->a[2], KHOOK_enter_mprotect);
-	case NR_PKEY_MPROTECT:
+	case NR64_PKEY_MPROTECT:
 		return protect_begin(p->a[0], p->a[2], KHOOK_enter_pkey_mprotect);
-	case NR_FALLOCATE:
+	case NR64_FALLOCATE:
 		return fallocate_begin(p->a[0], p->a[1], p->a[2], p->a[3]);
-	case NR_FTRUNCATE:
+	case NR64_FTRUNCATE:
 		return ftruncate_begin(p->a[0], p->a[1]);
-	case NR_TRUNCATE:
+	case NR64_TRUNCATE:
 		return truncate_begin(p->a[1]);
-	case NR_IOCTL:
+	case NR64_IOCTL:
 		return ioctl_begin(p->a[0], p->a[1], p->a[2]);
-	case NR_MADVISE:
+	case NR64_MADVISE:
 		return madvise_begin(p->a[0], p->a[1], p->a[2]);
-	case NR_IO_SUBMIT:
+	case NR64_IO_SUBMIT:
 		return aio_begin(p->a[2], p->a[1], 8);
-	case NR_PROCESS_VM_WRITEV:
+	case NR64_PROCESS_VM_WRITEV:
 		return remote_vector(p->a[0], p->a[3], p->a[4]);
 	default:
 		return 0;
@@ -169,21 +138,21 @@ int call_begin(struct sys_enter *ctx)
 	__u32 nr = ctx->nr;
 
 	switch (nr) {
-	case NR_WRITE:
-	case NR_WRITEV:
-	case NR_PWRITEV:
-	case NR_PWRITEV2:
+	case NR64_WRITE:
+	case NR64_WRITEV:
+	case NR64_PWRITEV:
+	case NR64_PWRITEV2:
 		return native_write(nr, &p);
-	case NR_PWRITE64:
-	case NR_SENDFILE64:
-	case NR_SPLICE:
-	case NR_COPY_FILE_RANGE:
+	case NR64_PWRITE64:
+	case NR64_SENDFILE:
+	case NR64_SPLICE:
+	case NR64_COPY_FILE_RANGE:
 		return native_move(nr, &p);
-	case NR_OPEN:
-	case NR_OPENAT:
+	case NR64_OPEN:
+	case NR64_OPENAT:
 	case NR_OPENAT2:
-	case NR_OPEN_BY_HANDLE_AT:
-	case NR_CREAT:
+	case NR64_OPEN_BY_HANDLE_AT:
+	case NR64_CREAT:
 		return native_open(nr, &p);
 	default:
 		return native_other(nr, &p);
@@ -195,9 +164,9 @@ static __always_inline void maps_changed(__u32 nr)
 {
 	struct pt_regs *regs = (void *)bpf_task_pt_regs(bpf_get_current_task_btf());
 
-	if (nr == NR_MMAP && !(regs->r10 & MAP_FIXED))
+	if (nr == NR64_MMAP && !(regs->r10 & MAP_FIXED))
 		return;
-	if (nr == NR_MMAP || nr == NR_MUNMAP || nr == NR_MREMAP || nr == NR_SHMDT)
+	if (nr == NR64_MMAP || nr == NR64_MUNMAP || nr == NR64_MREMAP || nr == NR64_SHMDT)
 		stir(KHOOK_exit_munmap);
 }
 
@@ -209,15 +178,15 @@ int call_end(struct sys_exit *ctx)
 	if (tell_tree && !failed && is_insider())
 		maps_changed(ctx->nr);
 	switch (ctx->nr) {
-	case NR_OPEN:
-	case NR_OPENAT:
+	case NR64_OPEN:
+	case NR64_OPENAT:
 	case NR_OPENAT2:
-	case NR_OPEN_BY_HANDLE_AT:
-	case NR_CREAT:
+	case NR64_OPEN_BY_HANDLE_AT:
+	case NR64_CREAT:
 		return open_over(ctx->ret);
-	case NR_SHMAT:
+	case NR64_SHMAT:
 		return failed ? 0 : attached(ctx->ret, KHOOK_exit_shmat);
-	case NR_MREMAP:
+	case NR64_MREMAP:
 		return failed ? 0 : remap_over(ctx->ret);
 	default:
 		return flight_end(ctx->ret);

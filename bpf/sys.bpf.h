@@ -3,10 +3,18 @@
 #ifndef BPREC_SYS_BPF_H
 #define BPREC_SYS_BPF_H
 
+#include "nr.bpf.h"
 #include "obs.bpf.h"
 
 enum { RWF_APPEND = 0x10 };
+enum { TS_COMPAT = 2 };
 enum { MAP_FIXED = 0x10, MAP_ANONYMOUS = 0x20 };
+
+/** True inside a call by the 32-bit entry, also of a 64-bit process (int $0x80). */
+static __always_inline bool is_compat_call(void)
+{
+	return bpf_get_current_task_btf()->thread_info.status & TS_COMPAT;
+}
 
 /** Arguments of one write, in the program's own frame. */
 struct request {

@@ -52,6 +52,7 @@
  *   record/special.[ch]     calls treated one by one
  *   record/moved.[ch]       sources of sendfile and splice
  *   record/mm.[ch]          calls that change address spaces
+ *   record/maplist.[ch]     mappings of a process, listed
  *   record/mapping.[ch]     one mapping into the trace
  *   record/object.[ch]      objects, descriptors, saved pages
  *   record/exec.[ch]        the image after exec
@@ -130,6 +131,7 @@
  *   bpf/probe_types.h       kernel types for the trials
  *   bpf/size.bpf.c          fallocate, truncate, open with O_TRUNC
  *   bpf/sum.bpf.c           many changes told as one
+ *   bpf/nr.bpf.h            numbers of system calls
  *   bpf/sys.bpf.h           beginnings and ends of system calls
  *   bpf/native.bpf.c        calls of 64-bit programs
  *   bpf/tree.bpf.c          fork, exec, exit of insiders

@@ -18,67 +18,25 @@
 
 #include "record/emit.h"
 #include "record/holders.h"
+#include "record/maplist.h"
 #include "record/object.h"
 #include "record/sharing.h"
 #include "space/space.h"
-#include "tracee/tracee.h"
 
 #define PAGES(n) (((n) + BPREC_PAGE_SIZE - 1) / BPREC_PAGE_SIZE)
-
-/** The kernel's list of a process's file mappings. */
-struct held {
-	struct khold *v;
-	size_t n, cap;
-};
 
 /** What is known while one space is written down. */
 struct walk {
 	struct recorder *r;
 	struct task *t;
-	struct held held;
-	uint64_t only; /* address of the one mapping wanted, 0: all */
-	struct tracee_map *maps;
-	size_t nmaps, cap;
+	struct maplist list;
 };
-
-static int add_held(void *ctx, const struct khold *h)
-{
-	struct held *l = ctx;
-
-	if (l->n == l->cap) {
-		size_t cap = l->cap ? 2 * l->cap : 64;
-		struct khold *v = realloc(l->v, cap * sizeof(*v));
-
-		if (!v)
-			return -ENOMEM;
-		l->v = v;
-		l->cap = cap;
-	}
-	l->v[l->n++] = *h;
-	return 0;
-}
-
-static const struct khold *held_at(const struct held *l, uint64_t start)
-{
-	for (size_t i = 0; i < l->n; i++)
-		if (l->v[i].start <= start && start < l->v[i].end)
-			return &l->v[i];
-	return NULL;
-}
 
 static struct object_key key_of(const struct khold *h, const struct tracee_map *m)
 {
-	if (!h)
-		return (struct object_key){ .inode = m->inode, .dev = m->major << 20 | m->minor };
-	return (struct object_key){
-		.key = h->object,
-		.inode = h->inode,
-		.dev = h->dev,
-		.generation = h->generation,
-		.fs_magic = h->fs_magic,
-		.writecount = h->writecount,
-		.mmap_writable = h->mmap_writable,
-	};
+	if (h)
+		return object__key_of_hold(h);
+	return (struct object_key){ .inode = m->inode, .dev = m->major << 20 | m->minor };
 }
 
 static bool starts(const char *s, const char *prefix)
@@ -212,7 +170,7 @@ static int write_object_map(struct walk *w, const struct tracee_map *m, const st
 
 static int write_map(struct walk *w, const struct tracee_map *m)
 {
-	const struct khold *h = held_at(&w->held, m->start);
+	const struct khold *h = maplist__held_at(&w->list, m->start);
 	int err;
 
 	if (!strcmp(m->path, "[vsyscall]"))
@@ -239,48 +197,34 @@ static int write_map(struct walk *w, const struct tracee_map *m)
 	return err;
 }
 
-static int add_map(void *ctx, const struct tracee_map *m)
+/** Writes down all mappings, or only the one at an address. */
+static int write_maps(struct walk *w, uint64_t only)
 {
-	struct walk *w = ctx;
+	int err = maplist__read(&w->list, w->t->tid);
 
-	if (w->only && !(m->start <= w->only && w->only < m->end))
-		return 0;
-	if (w->nmaps == w->cap) {
-		size_t cap = w->cap ? 2 * w->cap : 32;
-		struct tracee_map *v = realloc(w->maps, cap * sizeof(*v));
+	for (size_t i = 0; i < w->list.nmaps && !err; i++) {
+		const struct tracee_map *m = &w->list.maps[i];
 
-		if (!v)
-			return -ENOMEM;
-		w->maps = v;
-		w->cap = cap;
+		if (!only || (m->start <= only && only < m->end))
+			err = write_map(w, m);
 	}
-	w->maps[w->nmaps] = *m;
-	w->maps[w->nmaps].path = strdup(m->path);
-	return w->maps[w->nmaps++].path ? 0 : -ENOMEM;
+	return err;
 }
 
 static int walk_space(struct recorder *r, struct task *t, uint64_t only)
 {
-	struct walk w = { .r = r, .t = t, .only = only };
+	struct walk w = { .r = r, .t = t };
 	int err = 0;
 
 	if (r->k)
-		err = kern__watch_process(r->k, t->pid, add_held, &w.held);
-	if (err == -ESRCH || err == -ENOMEM)
-		goto out;
-	if (err)
+		err = maplist__watch(&w.list, r->k, t->pid);
+	if (err && err != -ESRCH && err != -ENOMEM)
 		err = emit__gap(r, GAP_RECORDER_ERROR, CH_UNKNOWN, 0,
 				"the mappings of pid %d could not be watched: %s", t->pid,
 				strerror(-err));
 	if (!err)
-		err = tracee__maps(t->tid, add_map, &w);
-	for (size_t i = 0; i < w.nmaps && !err; i++)
-		err = write_map(&w, &w.maps[i]);
-out:
-	for (size_t i = 0; i < w.nmaps; i++)
-		free((char *)w.maps[i].path);
-	free(w.maps);
-	free(w.held.v);
+		err = write_maps(&w, only);
+	maplist__free(&w.list);
 	return err;
 }
 
@@ -312,15 +256,7 @@ static bool key_from_watch(struct task *t, struct object_key *k)
 
 	if (!ke->type)
 		return false;
-	*k = (struct object_key){
-		.key = ke->object,
-		.inode = ke->inode,
-		.dev = ke->dev,
-		.generation = ke->generation,
-		.fs_magic = ke->fs_magic,
-		.writecount = ke->writecount,
-		.mmap_writable = ke->mmap_writable,
-	};
+	*k = object__key_of_event(ke);
 	t->watch.type = 0;
 	return true;
 }
@@ -332,9 +268,7 @@ static void key_from_fd(int fd, struct object_key *k)
 	memset(k, 0, sizeof(*k));
 	if (fd < 0 || fstat(fd, &st))
 		return;
-	k->inode = st.st_ino;
-	k->dev = (uint32_t)((st.st_dev >> 8 & 0xfff) << 20 | (st.st_dev & 0xff) |
-			    (st.st_dev >> 12 & 0xfff00));
+	*k = object__key_of_stat(&st);
 }
 
 static int map_descriptor(struct recorder *r, struct task *t, uint64_t addr, uint64_t len)

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
@@ -55,26 +56,50 @@ static void index_inode(struct recorder *r, struct object *o)
 	HASH_ADD(hh_inode, r->by_inode, inode, sizeof(o->inode), o);
 }
 
-struct object *object__by_kevent(struct recorder *r, const struct kevent *ke)
+struct object_key object__key_of_event(const struct kevent *ke)
 {
-	const struct object_key k = {
+	return (struct object_key){
 		.key = ke->object,
 		.inode = ke->inode,
 		.dev = ke->dev,
 		.generation = ke->generation,
+		.fs_magic = ke->fs_magic,
+		.writecount = ke->writecount,
+		.mmap_writable = ke->mmap_writable,
 	};
+}
+
+struct object_key object__key_of_hold(const struct khold *h)
+{
+	return (struct object_key){
+		.key = h->object,
+		.inode = h->inode,
+		.dev = h->dev,
+		.generation = h->generation,
+		.fs_magic = h->fs_magic,
+		.writecount = h->writecount,
+		.mmap_writable = h->mmap_writable,
+	};
+}
+
+struct object_key object__key_of_stat(const struct stat *st)
+{
+	return (struct object_key){
+		.inode = st->st_ino,
+		.dev = major(st->st_dev) << 20 | minor(st->st_dev),
+	};
+}
+
+struct object *object__by_kevent(struct recorder *r, const struct kevent *ke)
+{
+	const struct object_key k = object__key_of_event(ke);
 
 	return find_key(r, &k);
 }
 
 struct object *object__by_hold(struct recorder *r, const struct khold *h)
 {
-	const struct object_key k = {
-		.key = h->object,
-		.inode = h->inode,
-		.dev = h->dev,
-		.generation = h->generation,
-	};
+	const struct object_key k = object__key_of_hold(h);
 
 	return find_key(r, &k);
 }

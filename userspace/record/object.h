@@ -3,6 +3,8 @@
 #ifndef BPREC_RECORD_OBJECT_H
 #define BPREC_RECORD_OBJECT_H
 
+#include <sys/stat.h>
+
 #include "record/recorder.h"
 
 /** What tells one object from another. key and generation are 0 when BPF doesn't watch. */
@@ -11,6 +13,13 @@ struct object_key {
 	uint32_t dev, generation; /* dev: major << 20 | minor */
 	int32_t writecount, mmap_writable;
 };
+
+/** Of the object that a record is about. */
+struct object_key object__key_of_event(const struct kevent *ke);
+/** Of a line of the kernel's lists. */
+struct object_key object__key_of_hold(const struct khold *h);
+/** Of a file that BPF doesn't watch: inode and device only. */
+struct object_key object__key_of_stat(const struct stat *st);
 
 /** Finds or makes the object (EV_OBJECT is written for a new one). fd: a read-only descriptor of ours that becomes the
  *  object's, or -1; fd_is_dup: it shares the program's open file description and is used once. 0 or -errno. */

@@ -170,23 +170,6 @@ int tree__started(struct recorder *r, struct task *t)
 	return err;
 }
 
-/** Thread group of a thread, from /proc; the thread itself if that can't be read. */
-static pid_t thread_group(pid_t tid)
-{
-	char path[64], line[256];
-	pid_t tgid = tid;
-	FILE *f;
-
-	snprintf(path, sizeof(path), "/proc/%d/status", tid);
-	f = fopen(path, "re");
-	while (f && fgets(line, sizeof(line), f))
-		if (sscanf(line, "Tgid: %d", &tgid) == 1)
-			break;
-	if (f)
-		fclose(f);
-	return tgid;
-}
-
 /** A thread that stands in for the parent of one whose own is gone. */
 static struct task *any_parent(struct recorder *r, pid_t tgid)
 {
@@ -207,7 +190,7 @@ static struct task *any_parent(struct recorder *r, pid_t tgid)
  *  (kernel/fork.c wakes the child before ptrace_event_pid, which a dying parent skips). Its memory is written down whole. */
 static int adopt(struct recorder *r, struct task *c)
 {
-	const pid_t tgid = thread_group(c->tid);
+	const pid_t tgid = tracee__thread_group(c->tid);
 	struct task *p = any_parent(r, tgid);
 	const uint64_t flags = tgid == c->tid ? 0 : CLONE_VM | CLONE_THREAD;
 	const struct ev_unmap all = { 0, 1ull << 47 };

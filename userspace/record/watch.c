@@ -100,20 +100,7 @@ static void waits_close(struct waits *w)
 /** Thread group of a thread: the thread itself if it is an insider, or can't be looked up. */
 static pid_t group_of(struct recorder *r, pid_t tid)
 {
-	char path[64], line[256];
-	pid_t tgid = tid;
-	FILE *f;
-
-	if (rtask__find(r, tid))
-		return tid;
-	snprintf(path, sizeof(path), "/proc/%d/status", tid);
-	f = fopen(path, "re");
-	while (f && fgets(line, sizeof(line), f))
-		if (sscanf(line, "Tgid: %d", &tgid) == 1)
-			break;
-	if (f)
-		fclose(f);
-	return tgid;
+	return rtask__find(r, tid) ? tid : tracee__thread_group(tid);
 }
 
 static int on_insider(struct recorder *r, const struct kevent *ke)

@@ -24,10 +24,10 @@
 #include <unistd.h>
 
 #include "record/emit.h"
+#include "record/maplist.h"
 #include "record/mapping.h"
 #include "record/object.h"
 #include "record/outside.h"
-#include "tracee/tracee.h"
 
 #define VMA_MAYSHARE \
 	0x80 /* VM_MAYSHARE of <linux/mm.h>: MAP_SHARED, also of a file that is open read-only */
@@ -35,80 +35,20 @@
 #define PAGE_END(n) (((n) + BPREC_PAGE_SIZE - 1) & ~(uint64_t)(BPREC_PAGE_SIZE - 1))
 #define LIST_SHARE  10 /* listing one process takes at most one part in so many of the time */
 
-/** The mappings of one process, and what /proc calls them (read when it is needed first). */
-struct listing {
-	struct khold *held;
-	size_t nheld, held_cap;
-	struct tracee_map *maps;
-	size_t nmaps, maps_cap;
-	bool maps_read;
-};
-
-static void *grow(void *v, size_t n, size_t *cap, size_t size)
-{
-	if (n < *cap)
-		return v;
-	*cap = *cap ? 2 * *cap : 32;
-	return realloc(v, *cap * size);
-}
-
-static int add_held(void *ctx, const struct khold *h)
-{
-	struct listing *l = ctx;
-	struct khold *v = grow(l->held, l->nheld, &l->held_cap, sizeof(*v));
-
-	if (!v)
-		return -ENOMEM;
-	l->held = v;
-	v[l->nheld++] = *h;
-	return 0;
-}
-
-static int add_map(void *ctx, const struct tracee_map *m)
-{
-	struct listing *l = ctx;
-	struct tracee_map *v = grow(l->maps, l->nmaps, &l->maps_cap, sizeof(*v));
-
-	if (!v)
-		return -ENOMEM;
-	l->maps = v;
-	v[l->nmaps] = *m;
-	v[l->nmaps].path = strdup(m->path);
-	return v[l->nmaps++].path ? 0 : -ENOMEM;
-}
-
-static void listing_free(struct listing *l)
-{
-	for (size_t i = 0; i < l->nmaps; i++)
-		free((char *)l->maps[i].path);
-	free(l->maps);
-	free(l->held);
-}
-
-/** The line of /proc/PID/maps for an address; NULL: there is none (any more). */
-static const struct tracee_map *map_at(struct listing *l, pid_t pid, uint64_t addr)
-{
-	if (!l->maps_read) {
-		l->maps_read = true;
-		tracee__maps(pid, add_map, l); /* a process that is gone has none */
-	}
-	for (size_t i = 0; i < l->nmaps; i++)
-		if (l->maps[i].start <= addr && addr < l->maps[i].end)
-			return &l->maps[i];
-	return NULL;
-}
-
 /** Opens a file whose process may have gone, by its path inside its mount, if it is the very file. */
 static int open_named(const struct kevent *ke)
 {
 	int fd = open(ke->exe, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | O_NOFOLLOW);
+	struct object_key found;
 	struct stat st;
 
 	if (fd < 0)
 		return -1;
-	if (!fstat(fd, &st) && S_ISREG(st.st_mode) && st.st_ino == ke->inode &&
-	    (st.st_dev >> 8 & 0xfff) == ke->dev >> 20 && (st.st_dev & 0xff) == (ke->dev & 0xff))
-		return fd;
+	if (!fstat(fd, &st) && S_ISREG(st.st_mode)) {
+		found = object__key_of_stat(&st);
+		if (found.inode == ke->inode && found.dev == ke->dev)
+			return fd;
+	}
 	close(fd);
 	return -1;
 }
@@ -136,15 +76,15 @@ static int watched_again(struct recorder *r, struct task *t, struct object *o,
 			 const struct kevent *ke)
 {
 	struct kern_counters c;
-	struct listing l = { 0 };
+	struct maplist l = { 0 };
 	int err;
 
 	o->key = ke->object;
 	o->generation = ke->generation;
 	if (kern__counters(r->k, o->key, &c) != -ENOENT)
 		return 0;
-	err = kern__watch_process(r->k, t->pid, add_held, &l);
-	listing_free(&l);
+	err = maplist__watch(&l, r->k, t->pid);
+	maplist__free(&l);
 	if (err == -ENOMEM)
 		return err;
 	return emit__gap(r, GAP_NOT_OBSERVED, CH_UNKNOWN, o->id,
@@ -155,17 +95,9 @@ static int watched_again(struct recorder *r, struct task *t, struct object *o,
 static int object_of(struct recorder *r, struct task *t, const struct kevent *ke,
 		     struct object **ret)
 {
-	const struct object_key key = {
-		.key = ke->object,
-		.inode = ke->inode,
-		.dev = ke->dev,
-		.generation = ke->generation,
-		.fs_magic = ke->fs_magic,
-		.writecount = ke->writecount,
-		.mmap_writable = ke->mmap_writable,
-	};
+	const struct object_key key = object__key_of_event(ke);
 	struct object *o = object__by_kevent(r, ke);
-	struct listing l = { 0 };
+	struct maplist l = { 0 };
 	const struct tracee_map *m;
 	int err = 0;
 
@@ -179,12 +111,12 @@ static int object_of(struct recorder *r, struct task *t, const struct kevent *ke
 		}
 		return err;
 	}
-	m = map_at(&l, t->pid, ke->aux);
+	m = maplist__map_at(&l, t->pid, ke->aux);
 	if (m && m->inode == ke->inode)
 		err = mapping__get_object(r, t->pid, m, &key, ret);
 	else
 		err = make_unseen(r, t, ke, &key, ret);
-	listing_free(&l);
+	maplist__free(&l);
 	return err;
 }
 
@@ -270,32 +202,18 @@ static bool is_known(const struct model_space *s, const struct khold *h, uint32_
 }
 
 /** A mapping of the list that the model may lack. */
-static int take_held(struct recorder *r, struct task *t, struct listing *l, const struct khold *h)
+static int take_held(struct recorder *r, struct task *t, struct maplist *l, const struct khold *h)
 {
-	const struct kevent ke = {
-		.object = h->object,
-		.inode = h->inode,
-		.dev = h->dev,
-		.generation = h->generation,
-	};
-	const struct object_key key = {
-		.key = h->object,
-		.inode = h->inode,
-		.dev = h->dev,
-		.generation = h->generation,
-		.fs_magic = h->fs_magic,
-		.writecount = h->writecount,
-		.mmap_writable = h->mmap_writable,
-	};
+	const struct object_key key = object__key_of_hold(h);
 	const struct model_space *s = model__space(r->m, t->space);
-	struct object *o = object__by_kevent(r, &ke);
+	struct object *o = object__by_hold(r, h);
 	const struct tracee_map *m;
 	int err;
 
 	if (o && o->key && s && (o->fd >= 0 || o->device) && is_known(s, h, o->id))
 		return 0;
 	if (!o || !o->key || (o->fd < 0 && !o->device)) {
-		m = map_at(l, t->pid, h->start);
+		m = maplist__map_at(l, t->pid, h->start);
 		if (!m || m->inode != h->inode) {
 			watch_maps__stirred(r, t); /* it has changed since */
 			return 0;
@@ -329,7 +247,7 @@ static int add_gone(struct aspace *s, uint64_t start, uint64_t end)
 
 /** Notes what the model has and the list hasn't; both are in order of address. */
 static int note_gone(struct recorder *r, const struct task *t, struct aspace *s,
-		     const struct listing *l)
+		     const struct maplist *l)
 {
 	const struct model_space *m = model__space(r->m, t->space);
 	size_t k = 0;
@@ -358,21 +276,21 @@ int watch_maps__list(struct recorder *r, struct task *t)
 {
 	struct aspace *s = aspace__get(r, t->space);
 	const uint64_t begin = now_ns();
-	struct listing l = { 0 };
+	struct maplist l = { 0 };
 	int err;
 
 	if (!s)
 		return -ENOMEM;
 	s->stirred = false;
 	kern__calm(r->k, t->pid);
-	err = kern__watch_process(r->k, t->pid, add_held, &l);
+	err = maplist__watch(&l, r->k, t->pid);
 	s->listed_ns = now_ns();
 	for (size_t i = 0; i < l.nheld && !err; i++)
 		err = take_held(r, t, &l, &l.held[i]);
 	if (!err && l.nheld) /* without any it is about to end */
 		err = note_gone(r, t, s, &l);
 	s->next_list_ns = now_ns() + LIST_SHARE * (now_ns() - begin);
-	listing_free(&l);
+	maplist__free(&l);
 	return err == -ESRCH ? 0 : err;
 }
 

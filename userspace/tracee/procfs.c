@@ -52,6 +52,22 @@ int tracee__signals(pid_t pid, pid_t tid, uint64_t *ret_caught, uint64_t *ret_ig
 	return 0;
 }
 
+pid_t tracee__thread_group(pid_t tid)
+{
+	char path[64], line[256];
+	pid_t tgid = tid;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", tid);
+	f = fopen(path, "re");
+	while (f && fgets(line, sizeof(line), f))
+		if (sscanf(line, "Tgid: %d", &tgid) == 1)
+			break;
+	if (f)
+		fclose(f);
+	return tgid;
+}
+
 int tracee__blocked_call(pid_t pid, pid_t tid, uint32_t *ret_nr, uint64_t ret_args[6])
 {
 	char text[256];
