@@ -86,8 +86,9 @@ bool kern_is_late(int i)
 	return i >= KHOOK_enter_read && i <= KHOOK_exit_pidfd_getfd;
 }
 
-/* Prepares what kern_attach_late will do without privileges. An open event, disabled or not, makes every call on the machine
- * take the long way (TIF_SYSCALL_TRACEPOINT): with choke points it is opened when it is needed, if it then can be. */
+/* Prepares what attach_late will do without privileges. With them an event is opened when it is needed: open, disabled or not,
+ * it makes every call on the machine take the long way (TIF_SYSCALL_TRACEPOINT), and closing two dozen takes half a second
+ * (6.18), for which the next recording's opening waits. */
 static void prepare(struct kern *k, int i)
 {
 	struct kern_hook *h = &k->hooks[i];
@@ -131,14 +132,14 @@ static int attach_now(struct kern *k, int i)
 					  bpf_program__fd(k->progs[i]));
 }
 
-/* The events are open since the beginning, with its privileges, and disabled: a program that is set runs all the same
+/* Without privileges by now the events are open since the beginning, and disabled: a program that is set runs all the same
  * (trace_call_bpf comes first in perf_syscall_enter, kernel/trace/trace_syscalls.c). */
-void kern_attach_late(struct kern *k)
+static bool attach_late(struct kern *k)
 {
 	struct klate *late = kern_late(k);
 
 	if (!__atomic_load_n(&late->wanted, __ATOMIC_RELAXED) || late->active)
-		return;
+		return false;
 	for (int i = 0; i < KHOOK_MAX; i++) {
 		if (!kern_is_late(i) || k->hooks[i].state != HOOK_ATTACHED)
 			continue;
@@ -150,17 +151,27 @@ void kern_attach_late(struct kern *k)
 		}
 	}
 	late->active = 1;
+	return k->opens_late;
 }
 
-void kern_attach_compat(struct kern *k)
+static bool attach_compat(struct kern *k)
 {
 	struct kcompat *c = kern_compat(k);
 
 	if (!__atomic_load_n(&c->seen, __ATOMIC_RELAXED) || k->compat_tried)
-		return;
+		return false;
 	k->compat_tried = true;
 	attach(k, KHOOK_compat_enter);
 	attach(k, KHOOK_compat_exit);
 	if (k->links[KHOOK_compat_enter] && k->links[KHOOK_compat_exit])
 		__atomic_store_n(&c->active, 1, __ATOMIC_RELEASE);
+	return true;
+}
+
+void kern_attach_needed(struct kern *k)
+{
+	const bool compat = attach_compat(k), late = attach_late(k);
+
+	if ((compat || late) && k->keeper_pipe >= 0)
+		keeper_start(k);
 }

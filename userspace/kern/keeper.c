@@ -68,6 +68,7 @@ static void keep(struct kern *k, int pipe_fd)
 
 void keeper_start(struct kern *k)
 {
+	const int before = k->keeper_pipe;
 	int ends[2];
 	pid_t child;
 
@@ -84,6 +85,8 @@ void keeper_start(struct kern *k)
 		close(ends[1]);
 	else
 		k->keeper_pipe = ends[1];
+	if (child > 0 && before >= 0)
+		close(before); /* the old one's descriptors aren't the last */
 	while (child > 0 && waitpid(child, NULL, 0) < 0)
 		if (errno != EINTR)
 			break;

@@ -99,7 +99,7 @@ int kern__open(struct kern **ret_kern, const struct kern_opts *opts, const char 
 			*ret_why = why_not(err);
 			goto out;
 		}
-		k->opens_late = k->tiers == TIER_2 && !opts->drops;
+		k->opens_late = !opts->drops;
 	} while (kern_attach(k)); /* choke points that can't be attached: tier 1 serves instead */
 	err = ring_open(&k->ring, bpf_map__fd(k->skel->maps.ring),
 			bpf_map__max_entries(k->skel->maps.ring));
@@ -108,7 +108,7 @@ int kern__open(struct kern **ret_kern, const struct kern_opts *opts, const char 
 	if (err)
 		goto out;
 	iter_find_compat(k);
-	kern_attach_compat(k);
+	kern_attach_needed(k);
 	keeper_start(k);
 	*ret_kern = k;
 out:

@@ -92,10 +92,8 @@ int kern__drain(struct kern *k, kern_event_fn fn, void *ctx)
 	uint64_t at = *r->consumer;
 	int n = 0, stop = 0;
 
-	if (k->skel) {
-		kern_attach_compat(k);
-		kern_attach_late(k);
-	}
+	if (k->skel)
+		kern_attach_needed(k);
 	while (at < end && !stop) {
 		const uint32_t *head = (const uint32_t *)(r->data + (at & (r->bytes - 1)));
 		uint32_t len = record_length(head);

@@ -53,18 +53,18 @@ int tier_trial(uint32_t btf_id);
 /** Attaches what was loaded; failures are noted in hooks[]. Returns how many choke points it was that were not known to
  *  be refused (attach.c). */
 int kern_attach(struct kern *k);
-/** Attaches the hooks for 32-bit processes if there has been one; cheap if not (attach.c). */
-void kern_attach_compat(struct kern *k);
 /** True for a hook that matters only once an outsider holds a watched object (attach.c). */
 bool kern_is_late(int hook);
-/** Attaches the hooks that matter once an outsider holds a watched object, if one does; cheap if not (attach.c). */
-void kern_attach_late(struct kern *k);
+/** Attaches the hooks for 32-bit processes if there has been one, and those that matter once an outsider holds a watched object
+ *  if one does; cheap if not. A keeper that runs is started anew, to hold them too (attach.c). */
+void kern_attach_needed(struct kern *k);
 /** Descriptor of the tracefs directory, mounted nowhere if it has to be (tracefs.c). Descriptor or -errno. */
 int tracefs_open(void);
 /** Number of a classic tracepoint, e.g. "syscalls/sys_enter_write"; -ENOENT: the kernel has none. */
 int tracefs_id(int tracefs, const char *event);
 
-/** Starts the process that does the slow detaching after this one is gone (keeper.c). Failure does no harm. */
+/** Starts the process that does the slow detaching after this one is gone, or a new one in its place (keeper.c). Failure does no
+ *  harm. */
 void keeper_start(struct kern *k);
 
 /** Maps the ring buffer behind a map descriptor (ring.c). 0 or -errno. */
