@@ -73,17 +73,24 @@ def event_of(trace, pattern):
     return m.group(1)
 
 
-def core_of_threads():
-    """At a call of a second thread: gdb shows both threads, each where it is, and the variable's value then."""
+def core_at(pattern):
+    """Records, and stops a replay at the event of this pattern ({pids}: numbers of the processes). Returns a function that shows
+    the core to gdb, by commands, and the pids."""
     need("gdb")
     top = tempdir()
     _, pids, _ = recorded(top + "/trace")
-    number = event_of(top + "/trace", r"clock_nanosleep")
+    number = event_of(top + "/trace", pattern.format(pids=pids))
     run = subprocess.run([BPREC, "replay", "-q", "--until", number, "--core", top + "/core", top + "/trace"], capture_output=True,
                          text=True, timeout=100, preexec_fn=die_with_parent)
     if run.returncode:
         raise Failed(run.stderr)
-    shown = gdb(top + "/core", "info threads", "print counter", "thread apply all bt", "info symbol $pc")
+    return lambda *commands: gdb(top + "/core", *commands), pids
+
+
+def core_of_threads():
+    """At a call of a second thread: gdb shows both threads, each where it is, and the variable's value then."""
+    show, pids = core_at("clock_nanosleep")
+    shown = show("info threads", "print counter", "thread apply all bt", "info symbol $pc")
     if len(re.findall(r"^[* ]*\d+ +(?:LWP|Thread) ", shown, re.M)) != 2 or "$1 = 0" not in shown:
         raise Failed(f"gdb of process {pids[0]}: {shown}")
     if "in_thread" not in shown or "main ()" not in shown:
@@ -92,15 +99,8 @@ def core_of_threads():
 
 def core_of_child():
     """At an event of the child: the core is the child's, with its value."""
-    need("gdb")
-    top = tempdir()
-    _, pids, _ = recorded(top + "/trace")
-    number = event_of(top + "/trace", rf"{pids[1]} .*write\(")
-    run = subprocess.run([BPREC, "replay", "-q", "--until", number, "--core", top + "/core", top + "/trace"], capture_output=True,
-                         text=True, timeout=100, preexec_fn=die_with_parent)
-    if run.returncode:
-        raise Failed(run.stderr)
-    shown = gdb(top + "/core", "info threads", "print counter", "bt")
+    show, pids = core_at(r"{pids[1]} .*write\(")
+    shown = show("info threads", "print counter", "bt")
     if f"LWP {pids[1]}" not in shown or f"$1 = {2 * sum(range(ROUNDS))}" not in shown or "say" not in shown:
         raise Failed(f"gdb of process {pids[1]}: {shown}")
 

@@ -16,14 +16,9 @@
 #include <ucontext.h>
 #include <unistd.h>
 
-static volatile long seen, want;
-static volatile uint64_t trail;
+#include "trail.h"
 
-static void mix(uint64_t v)
-{
-	trail = (trail ^ v) * 0x9e3779b97f4a7c15u;
-	trail ^= trail >> 29;
-}
+static volatile long seen, want;
 
 static void note(int sig, siginfo_t *si, void *ctx)
 {

@@ -18,21 +18,16 @@
 #include <ucontext.h>
 #include <unistd.h>
 
+#include "trail.h"
+
 #define THREADS 8
 
 static volatile long seen, want;  /* handler runs, and how many end the loop */
-static volatile uint64_t trail;	  /* hash of where the program was interrupted */
 static volatile uint64_t counter; /* of loops in memory */
 static volatile uint64_t rounds;  /* of outer loops in memory */
 static volatile int flag;
 static struct itimerval
 	again; /* one-shot: set anew by the handler, so that the loop goes on in between */
-
-static void mix(uint64_t v)
-{
-	trail = (trail ^ v) * 0x9e3779b97f4a7c15u;
-	trail ^= trail >> 29;
-}
 
 /** Notes all that tells where the program is: the registers and the counters in memory. */
 static void note(int sig, siginfo_t *si, void *ctx)

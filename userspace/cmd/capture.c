@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * capture.c: what record and watch have in common: the options of both, the trace's owner, the run, and what is said of it.
+ *
+ * Exit codes are those of CLI.md: the command's own, 125 where bprec failed, 126 and 127 where the command could not be run.
+ */
 #include "cmd/capture.h"
 
 #include <errno.h>
@@ -13,13 +18,23 @@
 #include "util/err.h"
 #include "util/names.h"
 
+extern char **environ;
+
 void capture__warn(void *ctx, const char *line)
 {
 	(void)ctx;
 	fprintf(stderr, "bprec: %s\n", line);
 }
 
-int capture__user(const struct cmd *c, struct record_opts *o, const char *name)
+int capture__prepare(void *ctx)
+{
+	struct capture *c = ctx;
+
+	return cmd__new_trace(c->output, c->command[0], c->dir, sizeof(c->dir));
+}
+
+/** The options say to become this user; NULL: nobody. 0, or the exit code of a usage error. */
+static int set_user(const struct cmd *c, struct record_opts *o, const char *name)
 {
 	const struct passwd *pw;
 
@@ -58,17 +73,27 @@ static int set_rearm(const struct cmd *c, struct record_opts *o, const char *val
 	return 0;
 }
 
-int capture__option(const struct cmd *c, struct record_opts *o, const char *name, const char *value)
+int capture__option(struct capture *c, struct record_opts *o, const char *name, const char *value)
 {
 	if (!strcmp(name, "compare-budget"))
-		return set_budget(c, o, value);
+		return set_budget(c->cmd, o, value);
 	if (!strcmp(name, "rearm"))
-		return set_rearm(c, o, value);
-	return 1;
+		return set_rearm(c->cmd, o, value);
+	if (!strcmp(name, "output"))
+		c->output = value;
+	else if (!strcmp(name, "quiet"))
+		c->quiet = true;
+	else if (!strcmp(name, "user"))
+		c->user = value;
+	else if (!strcmp(name, "disable-hook"))
+		o->disable_hook = value;
+	else
+		return 1;
+	return 0;
 }
 
-/* Also if the recorder is killed half-way. */
-void capture__owner(struct record_opts *o)
+/* Under sudo the trace is the calling user's from the start: also if the recorder is killed half-way. */
+static void set_owner(struct record_opts *o)
 {
 	struct cmd_user user;
 
@@ -79,7 +104,8 @@ void capture__owner(struct record_opts *o)
 	o->owner_gid = user.gid;
 }
 
-void capture__say_verdict(const char *dir)
+/** The last line: the trace and what it is worth. */
+static void say_verdict(const char *dir)
 {
 	struct check_report *report = NULL;
 	struct reader *r = NULL;
@@ -96,8 +122,8 @@ void capture__say_verdict(const char *dir)
 	reader__free(r);
 }
 
-int capture__failed(const char *command, const char *dir, int err,
-		    const struct record_result *result)
+/** Says why it failed and returns the exit code. */
+static int failed(const char *command, const char *dir, int err, const struct record_result *result)
 {
 	const char *text = *err__text() ? err__text() : strerror(-err);
 
@@ -118,7 +144,25 @@ int capture__failed(const char *command, const char *dir, int err,
 	return err == -ENOENT ? EXIT_NOT_FOUND : EXIT_CANT_EXEC;
 }
 
-int capture__status(const struct record_result *result)
+int capture__run(struct capture *c, struct record_opts *o,
+		 int (*run)(const struct record_opts *o, struct record_result *ret))
 {
-	return result->end_kind == END_SIGNALED ? 128 + result->end_code : result->end_code;
+	struct record_result result;
+	int err = set_user(c->cmd, o, c->user);
+
+	if (err)
+		return err;
+	set_owner(o);
+	o->argv = c->command;
+	o->envp = environ;
+	err = run(o, &result);
+	if (*c->dir)
+		cmd__give_trace(c->dir);
+	if (err)
+		return failed(c->command[0], c->dir, err, &result);
+	if (!c->quiet)
+		say_verdict(c->dir);
+	if (o->attach) /* somebody else's children */
+		return EXIT_OK;
+	return result.end_kind == END_SIGNALED ? 128 + result.end_code : result.end_code;
 }

@@ -5,14 +5,11 @@
  * The exit status is the command's, so that bprec can stand before it in any script; 125 to 127 are bprec's own (CLI.md).
  * Nothing is printed while the command runs but one warning if it isn't observed; the trace is named at the end.
  */
-#include <limits.h>
 #include <string.h>
 
 #include "cmd/capture.h"
 #include "cmd/cmd.h"
 #include "record/record.h"
-
-extern char **environ;
 
 static const struct cmd_option options[] = {
 	{ "output", 'o', "DIR", "trace directory; it must not exist or be empty" },
@@ -25,22 +22,6 @@ static const struct cmd_option options[] = {
 	{ "no-tsc-fault", 0, NULL, "don't make rdtsc fault, patch it only (for tests)" },
 	{ NULL, 0, NULL, NULL },
 };
-
-/** What the words say. */
-struct arguments {
-	const char *output, *user, *disable_hook;
-	enum record_checksum checksum;
-	bool quiet, require, no_tsc_fault;
-	char **command;
-	char dir[PATH_MAX];
-};
-
-static int prepare(void *ctx)
-{
-	struct arguments *a = ctx;
-
-	return cmd__new_trace(a->output, a->command[0], a->dir, sizeof(a->dir));
-}
 
 static int parse_checksum(const char *word, enum record_checksum *ret)
 {
@@ -58,67 +39,43 @@ static int parse_checksum(const char *word, enum record_checksum *ret)
 	return cmd__usage_error(&cmd_record, "--checksum is none, sparse or all, not '%s'", word);
 }
 
-static int parse(int argc, char **argv, struct arguments *a, struct record_opts *opts)
+static int set(struct record_opts *o, const char *name, const char *value)
+{
+	if (!strcmp(name, "require-observation"))
+		o->require_observation = true;
+	else if (!strcmp(name, "no-tsc-fault"))
+		o->no_tsc_fault = true;
+	else if (!strcmp(name, "checksum"))
+		return parse_checksum(value, &o->checksum);
+	return 0;
+}
+
+static int parse(int argc, char **argv, struct capture *c, struct record_opts *opts)
 {
 	struct cmd_parse p = { .argc = argc, .argv = argv, .at = 1 };
 	const struct cmd_option *o;
-	int err = 0, common;
+	int err = 0;
 
 	while (!err && (o = cmd__next(&cmd_record, &p, &err))) {
-		common = capture__option(&cmd_record, opts, o->name, p.value);
-		if (common != 1)
-			err = common;
-		if (!strcmp(o->name, "output"))
-			a->output = p.value;
-		else if (!strcmp(o->name, "quiet"))
-			a->quiet = true;
-		else if (!strcmp(o->name, "require-observation"))
-			a->require = true;
-		else if (!strcmp(o->name, "checksum"))
-			err = parse_checksum(p.value, &a->checksum);
-		else if (!strcmp(o->name, "user"))
-			a->user = p.value;
-		else if (!strcmp(o->name, "disable-hook"))
-			a->disable_hook = p.value;
-		else if (!strcmp(o->name, "no-tsc-fault"))
-			a->no_tsc_fault = true;
+		err = capture__option(c, opts, o->name, p.value);
+		if (err == 1)
+			err = set(opts, o->name, p.value);
 	}
 	if (err)
 		return err;
 	if (p.at >= argc)
 		return cmd__usage_error(&cmd_record, "a command is missing");
-	a->command = argv + p.at;
+	c->command = argv + p.at;
 	return 0;
 }
 
 static int run(int argc, char **argv)
 {
-	struct arguments a = { 0 };
-	struct record_opts o = {
-		.dir = a.dir, .warn = capture__warn, .prepare = prepare, .ctx = &a, CAPTURE_DEFAULTS
-	};
-	struct record_result result;
-	int err = parse(argc, argv, &a, &o);
+	struct capture c = { .cmd = &cmd_record };
+	struct record_opts o = { CAPTURE_DEFAULTS(&c) };
+	const int err = parse(argc, argv, &c, &o);
 
-	if (!err)
-		err = capture__user(&cmd_record, &o, a.user);
-	if (err)
-		return err;
-	capture__owner(&o);
-	o.argv = a.command;
-	o.envp = environ;
-	o.require_observation = a.require;
-	o.disable_hook = a.disable_hook;
-	o.checksum = a.checksum;
-	o.no_tsc_fault = a.no_tsc_fault;
-	err = record__run(&o, &result);
-	if (*a.dir)
-		cmd__give_trace(a.dir);
-	if (err)
-		return capture__failed(a.command[0], a.dir, err, &result);
-	if (!a.quiet)
-		capture__say_verdict(a.dir);
-	return capture__status(&result);
+	return err ? err : capture__run(&c, &o, record__run);
 }
 
 const struct cmd cmd_record = {

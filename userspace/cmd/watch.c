@@ -17,8 +17,6 @@
 #include "show/check.h"
 #include "util/err.h"
 
-extern char **environ;
-
 static const struct cmd_option options[] = {
 	{ "output", 'o', "DIR", "trace directory; it must not exist or be empty" },
 	{ "pid", 'p', "PID", "watch this process and its descendants, which run already" },
@@ -32,19 +30,11 @@ static const struct cmd_option options[] = {
 
 /** What the words say. */
 struct arguments {
-	const char *output, *user, *disable_hook, *pid;
-	bool quiet, follow;
-	char **command; /* with --pid: the command line of that process */
-	char dir[PATH_MAX];
+	struct capture capture; /* with --pid its command is the command line of that process */
+	const char *pid;
+	bool follow;
 	struct check_live *live; /* --follow; NULL: not, or no longer */
 };
-
-static int prepare(void *ctx)
-{
-	struct arguments *a = ctx;
-
-	return cmd__new_trace(a->output, a->command[0], a->dir, sizeof(a->dir));
-}
 
 /** An event was written: if it tells of a change, so do we. */
 static void follow(void *ctx, const struct event_header *ev, uint64_t no)
@@ -67,22 +57,6 @@ static void follow(void *ctx, const struct event_header *ev, uint64_t no)
 	free(line);
 }
 
-static void set(struct arguments *a, const char *name, const char *value)
-{
-	if (!strcmp(name, "output"))
-		a->output = value;
-	else if (!strcmp(name, "pid"))
-		a->pid = value;
-	else if (!strcmp(name, "follow"))
-		a->follow = true;
-	else if (!strcmp(name, "quiet"))
-		a->quiet = true;
-	else if (!strcmp(name, "user"))
-		a->user = value;
-	else if (!strcmp(name, "disable-hook"))
-		a->disable_hook = value;
-}
-
 static int parse(int argc, char **argv, struct arguments *a, struct record_opts *opts)
 {
 	struct cmd_parse p = { .argc = argc, .argv = argv, .at = 1 };
@@ -90,15 +64,18 @@ static int parse(int argc, char **argv, struct arguments *a, struct record_opts 
 	int err = 0;
 
 	while (!err && (o = cmd__next(&cmd_watch, &p, &err))) {
-		err = capture__option(&cmd_watch, opts, o->name, p.value);
-		if (err == 1) {
-			set(a, o->name, p.value);
-			err = 0;
-		}
+		err = capture__option(&a->capture, opts, o->name, p.value);
+		if (err != 1)
+			continue;
+		err = 0;
+		if (!strcmp(o->name, "pid"))
+			a->pid = p.value;
+		else if (!strcmp(o->name, "follow"))
+			a->follow = true;
 	}
 	if (err)
 		return err;
-	a->command = argv + p.at;
+	a->capture.command = argv + p.at;
 	if (a->pid && p.at < argc)
 		return cmd__usage_error(&cmd_watch, "--pid and a command, '%s', exclude each other",
 					argv[p.at]);
@@ -151,8 +128,8 @@ static int set_pid(struct arguments *a, struct record_opts *o)
 	if (errno || *end || end == a->pid || pid <= 0 || pid > INT_MAX)
 		return cmd__usage_error(&cmd_watch, "'%s' is not a process number", a->pid);
 	o->attach = (pid_t)pid;
-	a->command = command_line(o->attach);
-	if (a->command && a->command[0])
+	a->capture.command = command_line(o->attach);
+	if (a->capture.command && a->capture.command[0])
 		return 0;
 	fprintf(stderr, "bprec: no memory\n");
 	return EXIT_BPREC;
@@ -160,34 +137,19 @@ static int set_pid(struct arguments *a, struct record_opts *o)
 
 static int run(int argc, char **argv)
 {
-	struct arguments a = { 0 };
-	struct record_opts o = {
-		.dir = a.dir, .warn = capture__warn, .prepare = prepare, .ctx = &a, CAPTURE_DEFAULTS
-	};
-	struct record_result result;
+	struct arguments a = { .capture.cmd = &cmd_watch };
+	struct record_opts o = { CAPTURE_DEFAULTS(&a.capture) };
 	int err = parse(argc, argv, &a, &o);
 
-	if (!err)
-		err = capture__user(&cmd_watch, &o, a.user);
 	if (!err)
 		err = set_pid(&a, &o);
 	if (err)
 		return err;
-	capture__owner(&o);
-	o.argv = a.command;
-	o.envp = environ;
-	o.disable_hook = a.disable_hook;
 	a.live = a.follow ? check_live__new() : NULL;
 	o.event = a.live ? follow : NULL;
-	err = watch__run(&o, &result);
+	err = capture__run(&a.capture, &o, watch__run);
 	check_live__free(a.live);
-	if (*a.dir)
-		cmd__give_trace(a.dir);
-	if (err)
-		return capture__failed(a.command[0], a.dir, err, &result);
-	if (!a.quiet)
-		capture__say_verdict(a.dir);
-	return o.attach ? EXIT_OK : capture__status(&result);
+	return err;
 }
 
 const struct cmd cmd_watch = {

@@ -117,11 +117,6 @@ void compare__widen(struct recorder *r, const struct object *o, uint64_t *first,
 	*n = end - *first;
 }
 
-static bool is_of(const struct kevent *ke, const struct object *o)
-{
-	return ke->inode == o->inode && ke->dev == o->dev;
-}
-
 /** Has another change of the object begun by now? Then what was just read tells nothing about the contents in between. The
  *  change that is being written down is one of the list. */
 static int crowded(struct recorder *r, const struct object *o, bool *ret)
@@ -131,11 +126,11 @@ static int crowded(struct recorder *r, const struct object *o, bool *ret)
 	size_t n = 0;
 
 	DL_FOREACH (r->changes, c)
-		n += is_of(&c->ke, o);
+		n += object__is_of(o, &c->ke);
 	LL_FOREACH (r->own_calls, c)
-		n += is_of(&c->ke, o);
+		n += object__is_of(o, &c->ke);
 	for (size_t i = r->kq_at; i < r->kq_n && n < 2; i++)
-		n += r->kq[i].type == KEV_BEGIN && is_of(&r->kq[i], o);
+		n += r->kq[i].type == KEV_BEGIN && object__is_of(o, &r->kq[i]);
 	*ret = n > 1 || err == 1;
 	return err == 1 ? 0 : err;
 }
@@ -261,7 +256,7 @@ static int add_call(struct ranges *s, uint64_t offset, uint64_t length, bool all
 
 static int add_event(struct ranges *s, const struct kevent *ke, const struct object *o)
 {
-	if ((ke->type != KEV_BEGIN && ke->type != KEV_END) || !is_of(ke, o))
+	if ((ke->type != KEV_BEGIN && ke->type != KEV_END) || !object__is_of(o, ke))
 		return 0;
 	return add_call(s, ke->offset, ke->length, ke->flags & KEVF_RANGE_UNKNOWN);
 }
@@ -272,9 +267,9 @@ static int add_changes(struct recorder *r, struct ranges *s, const struct change
 	int err = 0;
 
 	for (; c && !err; c = c->next)
-		if (is_of(&c->ke, o) && c->summed)
+		if (object__is_of(o, &c->ke) && c->summed)
 			err = sums__add_pages(r, &c->ke, s);
-		else if (is_of(&c->ke, o))
+		else if (object__is_of(o, &c->ke))
 			err = add_call(s, c->offset, c->length, c->flags & CHANGE_RANGE_UNKNOWN);
 	return err;
 }
@@ -295,7 +290,7 @@ static int add_queued(struct recorder *r, struct ranges *s, const struct kevent 
 {
 	const int err = add_event(s, ke, o);
 
-	if (err || ke->type != KEV_BEGIN || !(ke->flags & KEVF_SUMMED) || !is_of(ke, o))
+	if (err || ke->type != KEV_BEGIN || !(ke->flags & KEVF_SUMMED) || !object__is_of(o, ke))
 		return err;
 	return sums__add_pages(r, ke, s);
 }
@@ -335,7 +330,7 @@ static int note_queued_faults(struct recorder *r, struct object *o)
 	for (size_t i = r->kq_at; i < r->kq_n && !err; i++) {
 		const struct kevent ke = r->kq[i];
 
-		if ((ke.type == KEV_FAULT || ke.type == KEV_DIRTY) && is_of(&ke, o))
+		if ((ke.type == KEV_FAULT || ke.type == KEV_DIRTY) && object__is_of(o, &ke))
 			err = faults__event(r, &ke);
 	}
 	return err;
@@ -416,7 +411,7 @@ bool compare__waits(const struct recorder *r, const struct object *o)
 	const struct change *c;
 
 	DL_FOREACH (r->changes, c)
-		if (!c->ended && is_of(&c->ke, o) && (!c->summed || sums__under_way(r, c)))
+		if (!c->ended && object__is_of(o, &c->ke) && (!c->summed || sums__under_way(r, c)))
 			return true;
 	return false;
 }

@@ -21,6 +21,12 @@ struct object_key object__key_of_hold(const struct khold *h);
 /** Of a file that BPF doesn't watch: inode and device only. */
 struct object_key object__key_of_stat(const struct stat *st);
 
+/** Is the record about this object, as far as inode and device tell? */
+static inline bool object__is_of(const struct object *o, const struct kevent *ke)
+{
+	return ke->inode == o->inode && ke->dev == o->dev;
+}
+
 /** Finds or makes the object (EV_OBJECT is written for a new one). fd: a read-only descriptor of ours that becomes the
  *  object's, or -1; fd_is_dup: it shares the program's open file description and is used once. 0 or -errno. */
 int object__get(struct recorder *r, const struct object_key *key, const char *path, uint32_t flags,

@@ -310,8 +310,9 @@ static int advance(struct recorder *r, struct change *c)
 	}
 	if (!c->ended)
 		return 0;
-	if (!o || c->idle ||
-	    c->written) /* not mapped yet: the snapshot will be taken after this change */
+	if (!o) /* not mapped yet: the snapshot will be taken after this change */
+		return 1;
+	if (c->idle || c->written)
 		return 1;
 	pages_of(c, &first, &n);
 	compare__widen(r, o, &first, &n);
@@ -421,7 +422,7 @@ static int mark_in_flight(struct recorder *r, struct task *t, struct object *o)
 	int n, err = 0;
 
 	DL_FOREACH (r->changes, c) {
-		if (err || c->ke.inode != o->inode || c->ke.dev != o->dev)
+		if (err || !object__is_of(o, &c->ke))
 			continue;
 		n = c->summed ? sums__close(r, c, false) : 1;
 		err = n < 0 ? n : n == 0 ? sums__each_run(r, c, mark_one, &l) : mark_one(r, c, &l);

@@ -15,14 +15,13 @@
  * process at once, so they are read for all objects at once. Between reading and clearing, a store leaves no bit only in a
  * page whose bit was clear: that store faulted, and the page is among the faults.
  *
- * /proc/PID is that of the outsider only in the first pid namespace, whose numbers the kernel's lists have. Where page tables
- * can't be read, all that the outsider maps is taken.
+ * /proc/PID is that of the outsider only in a /proc of the first pid namespace, whose numbers the kernel's lists have. Where
+ * page tables can't be read, all that the outsider maps is taken.
  */
 #include "record/resident.h"
 
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "record/faults.h"
@@ -33,7 +32,6 @@
 
 #define VMA_SHARED   0x8 /* VM_SHARED, VM_MAYWRITE of <linux/mm.h> */
 #define VMA_MAYWRITE 0x20
-#define FIRST_PIDNS  "pid:[4026531836]" /* PROC_PID_INIT_INO of <linux/proc_ns.h> */
 
 /** A mapping of an outsider's. */
 struct mapper {
@@ -80,15 +78,12 @@ static int add_mapper(void *ctx, const struct khold *h)
 	return 0;
 }
 
-/** Are the numbers of the kernel's lists those of our /proc? */
+/** Are the numbers of the kernel's lists, which are ours too (kern__open), those of the /proc that is mounted? */
 static bool numbers_fit(void)
 {
-	char ns[32] = "", self[16] = "";
+	char self[16] = "";
 
-	if (readlink("/proc/self/ns/pid", ns, sizeof(ns) - 1) < 0 ||
-	    readlink("/proc/self", self, sizeof(self) - 1) < 0)
-		return false;
-	return !strcmp(ns, FIRST_PIDNS) && atoi(self) == getpid();
+	return readlink("/proc/self", self, sizeof(self) - 1) > 0 && atoi(self) == getpid();
 }
 
 /** Pages of one mapping, on their way into a set. */
