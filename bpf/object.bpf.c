@@ -70,10 +70,8 @@ static __always_inline __u32 mem_owner(struct file *file, struct inode *inode)
 }
 
 /* The order of the tests is that of their cost: this runs for every write on the machine. */
-__noinline int fd_target(__u32 fd, struct target *ret)
+static __always_inline int target(struct file *file, struct target *ret)
 {
-	struct file *file = (void *)fd_file(fd);
-
 	if (!ret || !file)
 		return TARGET_NONE;
 	ret->file = (__u64)file;
@@ -96,6 +94,27 @@ __noinline int fd_target(__u32 fd, struct target *ret)
 	ret->object = object;
 	ret->f_flags = BPF_CORE_READ(file, f_flags);
 	return TARGET_WATCHED;
+}
+
+__noinline int fd_target(__u32 fd, struct target *ret)
+{
+	return target((void *)fd_file(fd), ret);
+}
+
+__noinline int file_target(__u64 file, struct target *ret)
+{
+	return target((void *)file, ret);
+}
+
+__noinline int mem_written(const struct note *range, __u32 pid)
+{
+	if (!range || bpf_get_current_pid_tgid() >> 32 == own_tgid)
+		return 0;
+	struct note n = *range;
+	n.type = KEV_REMOTE;
+	n.channel = CH_PROC_MEM;
+	n.aux = pid;
+	return emit(&n);
 }
 
 __noinline int watch_enter(__u64 object, __u32 hook)

@@ -292,6 +292,10 @@ enum { TARGET_NONE, TARGET_WATCHED, TARGET_MEM };
 /** Looks at a descriptor of the current task that was opened for writing. TARGET_WATCHED: it is of a watched object;
  *  TARGET_MEM: /proc/PID/mem of another process (and the current task is an outsider); TARGET_NONE: else. */
 int fd_target(__u32 fd, struct target *ret);
+/** The same of an open file, by its address; 0: TARGET_NONE. */
+int file_target(__u64 file, struct target *ret);
+/** TARGET_MEM is written: offset and length of *range are addresses there; ns 0: now. */
+int mem_written(const struct note *range, __u32 pid);
 /** Enters an object as watched. 1: new, 0: was watched already, -1: it can't be entered. */
 int watch_enter(__u64 object, __u32 hook);
 /** Enters the object of a note as watched (by an insider's mapping) and emits the note, with its type. */

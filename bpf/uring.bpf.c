@@ -72,8 +72,11 @@ static __always_inline bool request_range(struct flight *f, __u8 opcode, void *c
 static __noinline int request_object(struct flight *f, __u32 fd)
 {
 	struct target t = {};
+	int kind = fd_target(fd, &t);
 
-	if (fd_target(fd, &t) != TARGET_WATCHED)
+	if (kind == TARGET_MEM)
+		mem_written(&f->n, t.pid);
+	if (kind != TARGET_WATCHED)
 		return false;
 	f->n.object = t.object;
 	f->file = t.file;
@@ -122,12 +125,17 @@ int BPF_PROG(uring_submit_sqe, struct io_kiocb *req)
 	return submit(req, KHOOK_uring_submit_sqe);
 }
 
-/* A registered file's object is known now. */
+/* A registered file is known now. */
 static __noinline int complete_fixed(struct flight *f, __u64 file, __s64 res)
 {
-	f->n.object = file_object(file);
-	if (!f->n.object || !watch_find(f->n.object))
+	struct target t = {};
+	int kind = file_target(file, &t);
+
+	if (kind == TARGET_MEM && res > 0)
+		return mem_written(&f->n, t.pid);
+	if (kind != TARGET_WATCHED)
 		return 0;
+	f->n.object = t.object;
 	if (f->end != END_AS_BEGUN && f->end != END_GIVEN_POS)
 		f->n.flags |= KEVF_RANGE_UNKNOWN;
 	return flight_late(f, res);

@@ -9,22 +9,6 @@
 
 #define IOV_MAX_READ 16 /* vectors whose lengths are summed up; with more of them: to the end */
 
-/* A write to the memory of an insider through /proc/PID/mem. */
-static __always_inline int mem_write(const struct target *t, const struct request *r)
-{
-	if (bpf_get_current_pid_tgid() >> 32 == own_tgid)
-		return 0;
-	struct note n = {
-		.type = KEV_REMOTE,
-		.channel = CH_PROC_MEM,
-		.offset = r->offset,
-		.length = r->length,
-		.aux = t->pid,
-		.hook = r->hook,
-	};
-	return emit(&n);
-}
-
 static __always_inline int begin(const struct target *t, const struct request *r)
 {
 	struct flight f = {
@@ -83,5 +67,8 @@ __noinline int write_fd(__u32 fd, struct request *r)
 		struct file *file = (void *)t.file;
 		r->offset = BPF_CORE_READ(file, f_pos);
 	}
-	return kind == TARGET_MEM ? mem_write(&t, r) : begin(&t, r);
+	if (kind == TARGET_WATCHED)
+		return begin(&t, r);
+	struct note n = { .offset = r->offset, .length = r->length, .hook = r->hook };
+	return mem_written(&n, t.pid);
 }
