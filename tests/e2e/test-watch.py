@@ -170,6 +170,25 @@ def unmapped_before():
     out.end()
 
 
+def gone_before_we_look():
+    """Who could store when the program mapped the file is gone when we come to look: that there was somebody is known."""
+    path, out, ins = new_file(), Outsider(), Watched()
+    out.ask(f"map {path}")
+    os.kill(ins.proc.pid, signal.SIGSTOP)
+    try:
+        mapping = ins.map(path)
+        before = ins.hash(mapping, 1)
+        out.do("store", path, PAGE + 5, 1, 7)
+        out.end()
+        expect(ins.hash(mapping, 1) != before, "the store was not seen: the test is wrong")
+    finally:
+        os.kill(ins.proc.pid, signal.SIGCONT)
+    v = ins.finish()
+    expect_verdict(v, "uncertain")
+    inode = os.stat(path).st_ino
+    expect(any(g["kind"] == "hidden-stores" and (g["identity"] or {}).get("inode") == inode for g in v.gaps), v.brief())
+
+
 def library():
     """cp over a file that is mapped privately: O_TRUNC and write, by name."""
     path, ins = new_file("disk"), Watched()
@@ -360,7 +379,8 @@ def main():
                                                    ("fallocate", "fallocate", PAGE, PAGE, True)):
             report.case(f"{op} on {place}", by_call, place, op, channel, offset, length, exact)
         report.case(f"store on {place}", by_store, place)
-    for fn in (own_writes, same_bytes, away_and_back, short_lived, unmapped_before, library, child_maps, statuses, signals,
+    for fn in (own_writes, same_bytes, away_and_back, short_lived, unmapped_before,
+               gone_before_we_look, library, child_maps, statuses, signals,
                attach, attach_and_leave, attach_tree, beside_strace, beside_record, other_commands, killed, disabled,
                many_forks):
         report.case(fn.__name__.replace("_", " "), fn)

@@ -3,7 +3,8 @@
  * spinner.c: two processes that talk through one page of a mapped file by stores alone: no system call, no fault. FILE has a
  * page of zeros. `spinner FILE ask ROUNDS` prints "ready PID", then stores 1, 2, 3 ... into the first word and waits for
  * the answer in the second; `spinner FILE answer ROUNDS` is the other side: each answer depends on all questions so far.
- * Each prints at its end "sum HEX", from what it saw: equal only if every store was seen, in order.
+ * Each prints "sum HEX", from what it saw: equal only if every store was seen, in order. The other side keeps the file mapped
+ * until its stdin ends: whoever looks late still finds who it was.
  */
 #include <fcntl.h>
 #include <stdint.h>
@@ -76,5 +77,8 @@ int main(int argc, char **argv)
 	fflush(stdout);
 	printf("sum %016llx\n",
 	       (unsigned long long)(strcmp(argv[2], "ask") ? answer(p, rounds) : ask(p, rounds)));
+	fflush(stdout);
+	while (!strcmp(argv[2], "answer") && getchar() != EOF)
+		;
 	return 0;
 }

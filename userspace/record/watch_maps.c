@@ -24,6 +24,7 @@
 #include <unistd.h>
 
 #include "record/emit.h"
+#include "record/exposure.h"
 #include "record/maplist.h"
 #include "record/mapping.h"
 #include "record/object.h"
@@ -138,9 +139,62 @@ static void not_gone(struct aspace *s, uint64_t start, uint64_t end)
 	s->ngone = n;
 }
 
+/**
+ * Is the record the first of its object (or older than the list that showed it first)? Who maps the object later is told by an
+ * event; those who did before are found by listing, a moment later, if they still do.
+ */
+static bool is_first(struct recorder *r, const struct kevent *ke)
+{
+	const struct object *o = object__by_kevent(r, ke);
+
+	return !o || !o->key || ke->ns < o->listed_ns;
+}
+
+/** `others` mappings through which somebody else could store were there with the first one of ours. If none is left by now, what
+ *  was stored meanwhile has no event, and no look finds it. */
+static int tell_gone(struct recorder *r, const struct object *o, int32_t others)
+{
+	if (others <= 0 || exposure__by_mapping(r, o))
+		return 0;
+	return emit__gap(
+		r, GAP_HIDDEN_STORES, CH_MMAP_STORE, o->id,
+		"somebody had it mapped shared and could store when it was mapped first, and was "
+		"gone when that could be looked at");
+}
+
+/** What the counter says without our own new mapping. */
+static int32_t others_of(const struct task *t, const struct kevent *ke)
+{
+	const bool shared = ((uint64_t)ke->ret >> 32 & MAP_TYPE) != MAP_PRIVATE && ke->ret >> 32;
+
+	if (t->watch.object == ke->object) /* as the call began */
+		return t->watch.mmap_writable;
+	return ke->mmap_writable - shared;
+}
+
+/** shmat doesn't tell how much: its mapping comes by the list. */
+static int on_shmat(struct recorder *r, struct task *t, const struct kevent *ke)
+{
+	const bool first = is_first(r, ke);
+	int err = watch_maps__list(r, t);
+	const struct model_space *s = model__space(r->m, t->space);
+	const struct model_vma *v = s ? model__find_vma(s, ke->aux) : NULL;
+	const struct object *o = object__by_kevent(r, ke);
+
+	if (err || !first)
+		return err;
+	if (!o)
+		return emit__gap(
+			r, GAP_NOT_OBSERVED, CH_UNKNOWN, 0,
+			"pid %d attached shared memory that was gone when it could be looked at",
+			t->pid);
+	return tell_gone(r, o, ke->mmap_writable - (v && v->prot & PROT_WRITE));
+}
+
 int watch_maps__mapped(struct recorder *r, struct task *t, const struct kevent *ke)
 {
 	const uint64_t len = PAGE_END(ke->length);
+	const bool first = is_first(r, ke);
 	struct aspace *s = aspace__get(r, t->space);
 	struct object *o;
 	int err;
@@ -151,8 +205,8 @@ int watch_maps__mapped(struct recorder *r, struct task *t, const struct kevent *
 	}
 	if (!s)
 		return -ENOMEM;
-	if (!len) /* shmat doesn't tell how much */
-		return watch_maps__list(r, t);
+	if (!len)
+		return on_shmat(r, t, ke);
 	err = object_of(r, t, ke, &o);
 	if (err)
 		return err;
@@ -160,8 +214,9 @@ int watch_maps__mapped(struct recorder *r, struct task *t, const struct kevent *
 	if (ke->ns <= s->listed_ns || ke->flags & KEVF_IMAGE)
 		s->stirred =
 			true; /* the list is newer; an image's exact mappings are in a list only */
-	return mapping__of_object(r, t, o, path_of(r, o), ke->aux, len, ke->ret & 0xffffffff,
-				  (uint64_t)ke->ret >> 32, ke->offset);
+	err = mapping__of_object(r, t, o, path_of(r, o), ke->aux, len, ke->ret & 0xffffffff,
+				 (uint64_t)ke->ret >> 32, ke->offset);
+	return err || !first ? err : tell_gone(r, o, others_of(t, ke));
 }
 
 void watch_maps__stirred(struct recorder *r, const struct task *t)
@@ -202,7 +257,8 @@ static bool is_known(const struct model_space *s, const struct khold *h, uint32_
 }
 
 /** A mapping of the list that the model may lack. */
-static int take_held(struct recorder *r, struct task *t, struct maplist *l, const struct khold *h)
+static int take_held(struct recorder *r, struct task *t, struct maplist *l, const struct khold *h,
+		     uint64_t listed_ns)
 {
 	const struct object_key key = object__key_of_hold(h);
 	const struct model_space *s = model__space(r->m, t->space);
@@ -222,6 +278,7 @@ static int take_held(struct recorder *r, struct task *t, struct maplist *l, cons
 		if (err)
 			return err;
 		o->key = h->object;
+		o->listed_ns = listed_ns;
 		if (s && is_known(s, h, o->id))
 			return object__save(r, o, h->offset / BPREC_PAGE_SIZE,
 					    (h->end - h->start) / BPREC_PAGE_SIZE);
@@ -286,7 +343,7 @@ int watch_maps__list(struct recorder *r, struct task *t)
 	err = maplist__watch(&l, r->k, t->pid);
 	s->listed_ns = now_ns();
 	for (size_t i = 0; i < l.nheld && !err; i++)
-		err = take_held(r, t, &l, &l.held[i]);
+		err = take_held(r, t, &l, &l.held[i], s->listed_ns);
 	if (!err && l.nheld) /* without any it is about to end */
 		err = note_gone(r, t, s, &l);
 	s->next_list_ns = now_ns() + LIST_SHARE * (now_ns() - begin);
