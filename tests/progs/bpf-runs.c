@@ -5,7 +5,7 @@
  *	bpf-runs PID getppid|pwrite CALLS EACH [FILE]
  *
  * The programs are those that PID has descriptors of; the kernel counts their runs while statistics are on (BPF_ENABLE_STATS,
- * since 5.8). Calls are made in rounds of 100. What else goes on meanwhile (page faults of others, above all) only adds
+ * since 5.8). Calls are made in rounds of 250. What else goes on meanwhile (page faults of others, above all) only adds
  * runs: so a round is made anew until its sum is down to EACH for each call, and the lowest sum counts (until 100,000 rounds have
  * been made). What the calls themselves cost is in every round. Output: "programs N", "calls N runs N", then "runs N NAME" of
  * each program that ran in the last round.
@@ -19,7 +19,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum { MAX = 256, ROUND = 100, TRIES = 100000 };
+enum { MAX = 256, ROUND = 250, TRIES = 100000 };
 
 static int fds[MAX];
 static unsigned int ids[MAX];
@@ -110,7 +110,7 @@ static unsigned long long one_round(int writes)
 {
 	unsigned long long sum = 0;
 
-	look(runs[0]);
+	memcpy(runs[0], runs[1], sizeof(runs[0]));
 	for (int i = 0; i < ROUND; i++)
 		call(writes);
 	look(runs[1]);
@@ -148,6 +148,7 @@ int main(int argc, char **argv)
 	take_all(atoi(argv[1]));
 	if (bpf(BPF_ENABLE_STATS, &attr) < 0)
 		die("statistics");
+	look(runs[1]);
 	for (int done = 0; done < calls; done += ROUND)
 		sum += best_round(writes, ROUND * strtoull(argv[4], NULL, 10));
 	printf("programs %d\ncalls %d runs %llu\n", nprogs, calls, sum);
