@@ -36,9 +36,10 @@ enum bpf_map_type {
 	BPF_MAP_TYPE_HASH = 1,
 	BPF_MAP_TYPE_ARRAY = 2,
 	BPF_MAP_TYPE_PERCPU_ARRAY = 6,
+	BPF_MAP_TYPE_LRU_HASH = 9,
 	BPF_MAP_TYPE_RINGBUF = 27,
 };
-enum { BPF_ANY = 0, BPF_NOEXIST = 1 };
+enum { BPF_ANY = 0, BPF_NOEXIST = 1, BPF_RB_AVAIL_DATA = 0, BPF_RB_RING_SIZE = 1 };
 
 /* What the programs of classic tracepoints get for syscalls/sys_enter_X and sys_exit_X
  * (/sys/kernel/tracing/events/syscalls/NAME/format): fixed by the interface, so not relocated. Behind nr are the
@@ -79,7 +80,32 @@ struct mm_struct {
 	struct file *exe_file;
 	struct task_struct *owner; /* the thread group's leader; only with CONFIG_MEMCG */
 	unsigned long start_code;
-	unsigned long task_size; /* where its addresses end: TASK_SIZE */
+	unsigned long arg_start, arg_end; /* its arguments */
+	unsigned long task_size;	  /* where its addresses end: TASK_SIZE */
+};
+struct ns_common {
+	unsigned int inum;
+};
+struct mnt_namespace {
+	struct ns_common ns;
+};
+struct nsproxy {
+	struct mnt_namespace *mnt_ns;
+};
+struct kernfs_node {
+	struct kernfs_node *__parent;
+	const char *name;
+};
+/* before 6.15 */
+struct kernfs_node___parent {
+	struct kernfs_node___parent *parent;
+	const char *name;
+};
+struct cgroup {
+	struct kernfs_node *kn;
+};
+struct css_set {
+	struct cgroup *dfl_cgrp; /* its group in the unified hierarchy */
 };
 struct task_struct {
 	struct thread_info thread_info;
@@ -92,12 +118,17 @@ struct task_struct {
 	struct files_struct *files;
 	struct signal_struct *signal;
 	struct mm_struct *mm;
+	__u64 self_exec_id; /* counts execs, its parent's included */
+	struct pid *thread_pid;
+	struct nsproxy *nsproxy;
+	struct css_set *cgroups;
 	char comm[16];
 };
 struct upid {
 	int nr;
 };
 struct pid {
+	unsigned int level; /* of the innermost namespace */
 	struct upid numbers[1];
 };
 
@@ -227,7 +258,7 @@ struct folio___order {
 struct pt_regs {
 	unsigned long bx, cx, dx, si, di, bp, r8, r9, r10;
 	unsigned long orig_ax; /* number of the call */
-	unsigned long ip;
+	unsigned long ip, sp;
 };
 
 struct userfaultfd_ctx {

@@ -100,6 +100,7 @@ int BPF_PROG(choke_write_checks, struct kiocb *iocb, void *from, __s64 count)
 	if (ki_flags & IOCB_DIRECT)
 		f.n.flags |= KEVF_DIRECT;
 	choke_begin(&f);
+	who_tell(WHO_CALL);
 	return 0;
 }
 

@@ -14,7 +14,6 @@
 
 #include "sys.bpf.h"
 
-enum { PF_IO_WORKER = 0x10 };
 enum { EIOCBQUEUED = 529 };
 
 /** Number of the current thread's call. */

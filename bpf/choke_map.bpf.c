@@ -50,6 +50,7 @@ int BPF_PROG(choke_mmap_end, void *file, __u64 addr, __u64 len, __u64 prot, __u6
 	if (flags & MAP_FIXED)
 		moved(ret, KHOOK_choke_mmap_end);
 	mapping_over(ret);
+	who_tell(WHO_CALL);
 	return 0;
 }
 
@@ -147,6 +148,7 @@ int BPF_PROG(choke_fault, struct vm_area_struct *vma, __u64 addr, unsigned int f
 		.hook = KHOOK_choke_fault,
 	};
 	emit(&n);
+	who_tell(WHO_FAULT);
 	return 0;
 }
 
@@ -183,6 +185,7 @@ int BPF_PROG(choke_remote_vm, struct mm_struct *mm, __u64 addr, void *buf, int l
 		return 0;
 	remote(mm, addr, len, in_call(NR64_PTRACE, NR32_PTRACE) ? CH_PTRACE : CH_PROC_MEM,
 	       KHOOK_choke_remote_vm);
+	who_tell(WHO_CALL);
 	return 0;
 }
 
@@ -190,6 +193,7 @@ SEC("bprec_fentry/__x64_sys_process_vm_writev")
 int BPF_PROG(choke_vm_writev, struct pt_regs *regs)
 {
 	remote_vector(BPF_CORE_READ(regs, di), BPF_CORE_READ(regs, r10), BPF_CORE_READ(regs, r8));
+	who_tell(WHO_CALL);
 	return 0;
 }
 

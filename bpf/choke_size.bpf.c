@@ -42,6 +42,7 @@ int BPF_PROG(choke_fallocate, struct file *file, int mode, __u64 offset, __u64 l
 	    (in_call(NR64_MADVISE, NR32_MADVISE) || call_number() == NR_PROCESS_MADVISE))
 		f.n.channel = CH_MADVISE_REMOVE;
 	choke_begin(&f);
+	who_tell(WHO_CALL);
 	return 0;
 }
 
@@ -84,6 +85,7 @@ int BPF_PROG(choke_setattr, void *idmap, struct dentry *dentry, struct iattr *at
 	f.n.offset = f.n.flags ? now : old;
 	f.n.length = f.n.flags ? TO_END : now - old;
 	choke_begin(&f);
+	who_tell(WHO_CALL);
 	return 0;
 }
 
@@ -197,5 +199,6 @@ int BPF_PROG(choke_fd, unsigned int fd, struct file *file)
 	emptied(object);
 	holder_add(HOLDS_FD, n.hook);
 	emit(&n);
+	who_tell(WHO_CALL);
 	return 0;
 }

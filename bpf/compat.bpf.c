@@ -173,14 +173,12 @@ int BPF_PROG(compat_enter, struct pt_regs *regs, long nr)
 	p.a[3] = regs->si;
 	p.a[4] = regs->di;
 	p.a[5] = regs->bp;
-	return compat_call(nr, &p);
+	compat_call(nr, &p);
+	return who_tell(WHO_CALL);
 }
 
-SEC("bprec_tp/sys_exit")
-int BPF_PROG(compat_exit, struct pt_regs *regs, long ret)
+static __always_inline int compat_over(struct pt_regs *regs, long ret)
 {
-	if (!is_compat_call())
-		return 0;
 	__u32 nr = regs->orig_ax;
 	if (nr == NR32_OPEN || nr == NR32_CREAT || nr == NR32_OPENAT || nr == NR_OPENAT2 ||
 	    nr == NR32_OPEN_BY_HANDLE_AT)
@@ -192,4 +190,13 @@ int BPF_PROG(compat_exit, struct pt_regs *regs, long ret)
 	     nr == NR32_OLD_MMAP))
 		stir(KHOOK_compat_exit);
 	return flight_end(ret);
+}
+
+SEC("bprec_tp/sys_exit")
+int BPF_PROG(compat_exit, struct pt_regs *regs, long ret)
+{
+	if (!is_compat_call())
+		return 0;
+	compat_over(regs, ret);
+	return who_tell(WHO_CALL);
 }

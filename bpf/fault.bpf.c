@@ -10,7 +10,7 @@
 
 enum { FAULT_WRITE = 2 }; /* bit 1 of the error code (Intel SDM 3A, 4.7) */
 
-static __always_inline int fault(__u64 addr, __u64 error_code, __u32 hook)
+static __always_inline int fault(__u64 addr, __u64 error_code, __u32 hook, __u32 context)
 {
 	__u32 tgid = bpf_get_current_pid_tgid() >> 32;
 	struct mapping m = {};
@@ -31,19 +31,20 @@ static __always_inline int fault(__u64 addr, __u64 error_code, __u32 hook)
 		.aux = addr,
 		.hook = hook,
 	};
-	return emit(&n);
+	emit(&n);
+	return who_tell(context);
 }
 
 SEC("bprec_tp/page_fault_user")
 int BPF_PROG(fault_user, unsigned long addr, struct pt_regs *regs, unsigned long error_code)
 {
-	return fault(addr, error_code, KHOOK_fault_user);
+	return fault(addr, error_code, KHOOK_fault_user, WHO_FAULT);
 }
 
 SEC("bprec_tp/page_fault_kernel")
 int BPF_PROG(fault_kernel, unsigned long addr, struct pt_regs *regs, unsigned long error_code)
 {
-	return fault(addr, error_code, KHOOK_fault_kernel);
+	return fault(addr, error_code, KHOOK_fault_kernel, WHO_KERNEL_FAULT);
 }
 
 /* Bytes of a folio. */
@@ -99,5 +100,6 @@ int BPF_PROG(dirty_folio, struct folio *folio, struct address_space *mapping)
 		n.channel = CH_KERNEL;
 	else if (held && *held & HOLDS_MAP)
 		n.channel = CH_MMAP_STORE;
-	return emit(&n);
+	emit(&n);
+	return who_tell(WHO_FAULT);
 }

@@ -133,8 +133,7 @@ static __always_inline bool is_prompt(struct file *file)
 	return type == S_IFREG || type == S_IFBLK;
 }
 
-SEC("tracepoint/syscalls/sys_enter_read")
-int late_begin(struct sys_enter *ctx)
+static __always_inline int begin_late(struct sys_enter *ctx)
 {
 	struct pt_regs *regs = (void *)bpf_task_pt_regs(bpf_get_current_task_btf());
 	struct flight f = { .n = { .channel = CH_READ_INTO_MAPPING, .hook = KHOOK_enter_read } };
@@ -172,6 +171,13 @@ int late_begin(struct sys_enter *ctx)
 	}
 }
 
+SEC("tracepoint/syscalls/sys_enter_read")
+int late_begin(struct sys_enter *ctx)
+{
+	begin_late(ctx);
+	return who_tell(WHO_CALL);
+}
+
 /* Descriptors that a message brought. */
 __noinline int given(__u64 at)
 {
@@ -205,8 +211,7 @@ __noinline int given(__u64 at)
 	return 0;
 }
 
-SEC("tracepoint/syscalls/sys_exit_read")
-int late_end(struct sys_exit *ctx)
+static __always_inline int end_late(struct sys_exit *ctx)
 {
 	struct pt_regs *regs = (void *)bpf_task_pt_regs(bpf_get_current_task_btf());
 
@@ -215,4 +220,11 @@ int late_end(struct sys_exit *ctx)
 	if (ctx->nr == NR64_RECVMSG && ctx->ret >= 0)
 		given(regs->si);
 	return flight_end(ctx->ret);
+}
+
+SEC("tracepoint/syscalls/sys_exit_read")
+int late_end(struct sys_exit *ctx)
+{
+	end_late(ctx);
+	return who_tell(WHO_CALL);
 }

@@ -130,8 +130,7 @@ static __always_inline int native_other(__u32 nr, struct args *p)
 	}
 }
 
-SEC("tracepoint/syscalls/sys_enter_write")
-int call_begin(struct sys_enter *ctx)
+static __always_inline int native_begin(struct sys_enter *ctx)
 {
 	struct pt_regs *regs = (void *)bpf_task_pt_regs(bpf_get_current_task_btf());
 	struct args p = { { regs->di, regs->si, regs->dx, regs->r10, regs->r8, regs->r9 } };
@@ -159,6 +158,13 @@ int call_begin(struct sys_enter *ctx)
 	}
 }
 
+SEC("tracepoint/syscalls/sys_enter_write")
+int call_begin(struct sys_enter *ctx)
+{
+	native_begin(ctx);
+	return who_tell(WHO_CALL);
+}
+
 /* A call that can take mappings away is over. */
 static __always_inline void maps_changed(__u32 nr)
 {
@@ -170,8 +176,7 @@ static __always_inline void maps_changed(__u32 nr)
 		stir(KHOOK_exit_munmap);
 }
 
-SEC("tracepoint/syscalls/sys_exit_write")
-int call_end(struct sys_exit *ctx)
+static __always_inline int native_end(struct sys_exit *ctx)
 {
 	bool failed = ctx->ret < 0 && ctx->ret > -4096;
 
@@ -191,4 +196,11 @@ int call_end(struct sys_exit *ctx)
 	default:
 		return flight_end(ctx->ret);
 	}
+}
+
+SEC("tracepoint/syscalls/sys_exit_write")
+int call_end(struct sys_exit *ctx)
+{
+	native_end(ctx);
+	return who_tell(WHO_CALL);
 }

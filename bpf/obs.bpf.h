@@ -19,19 +19,21 @@
 
 #include "bprec/kevent.h"
 #include "bprec/khook.h"
+#include "bprec/kwho.h"
 
 #define TREE_MAX    32768
 #define WATCHED_MAX 16384
 #define FLIGHTS_MAX 8192
 #define HOLDERS_MAX 16384
 #define STIRRED_MAX 32768
+#define TOLD_MAX    16384
 
 #define TO_END (~0ull)
 
-enum { PF_KTHREAD = 0x00200000 };
+enum { PF_KTHREAD = 0x00200000, PF_IO_WORKER = 0x10 };
 enum { FMODE_WRITE = 2 };
 enum { O_TRUNC = 01000, O_APPEND = 02000, O_DIRECT = 040000 };
-enum { VM_WRITE = 2, VM_SHARED = 8, VM_MAYWRITE = 0x20 };
+enum { VM_WRITE = 2, VM_EXEC = 4, VM_SHARED = 8, VM_MAYWRITE = 0x20 };
 enum { ENOENT = 2, EINTR = 4, EBUSY = 16 };
 enum { S_IFMT = 0170000, S_IFREG = 0100000, S_IFBLK = 0060000 };
 enum { MMAPABLE = 1 << 10 }; /* BPF_F_MMAPABLE */
@@ -164,7 +166,44 @@ struct losses_map {
 	__type(value, __u64);
 };
 
-/** Records for userspace: struct event_room. */
+/** What was told of a process already. */
+struct told_key {
+	__u64 start_ns, who; /* the process: when it began; its id, and its image */
+	__u64 what;	     /* TOLD_*, a site, or the address of a mapping */
+};
+enum { TOLD_PROC = 0, TOLD_STACKS = 2 };
+struct told_map {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, TOLD_MAX);
+	__type(key, struct told_key);
+	__type(value, __u32); /* TOLD_STACKS: how many; else nothing */
+};
+
+/** Addresses of a process that need not be looked at again. */
+struct seen_range {
+	__u64 start, len;
+};
+#define SEEN_MAX 16
+
+/** Where a processor puts records of kwho.h together, and what its current program has to tell at its end. */
+struct who_room {
+	__u64 wanted; /* pid_tgid of the task whose stack is wanted, 0: none */
+	__u64 site;   /* ... at this site */
+	__u32 busy;   /* a program is at work with what follows */
+	__u32 nseen;  /* of seen, how many were taken in all */
+	struct seen_range seen[SEEN_MAX];
+	struct kproc proc;
+	struct kcode code;
+	struct kstack stack;
+};
+struct who_map {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct who_room);
+};
+
+/** Records for userspace: struct event_room, and those of kwho.h. */
 extern struct ring_map ring SEC(".maps");
 /** Insiders. */
 extern struct tree_map tree SEC(".maps");
@@ -178,6 +217,10 @@ extern struct holders_map holders SEC(".maps");
 extern struct stirred_map stirred SEC(".maps");
 /** Changes that are summed up. */
 extern struct sums_map sums SEC(".maps");
+/** What was told of outsiders. */
+extern struct told_map told SEC(".maps");
+/** Room for more of it. */
+extern struct who_map who_rooms SEC(".maps");
 /** Losses by hook and kind. */
 extern struct losses_map losses SEC(".maps");
 
@@ -375,6 +418,16 @@ static __always_inline bool mapping_exposes(const struct mapping *m)
 {
 	return (m->flags & (VM_SHARED | VM_MAYWRITE)) == (VM_SHARED | VM_MAYWRITE);
 }
+/** Notes that the program which runs has an event of an outsider at this site: who_tell will tell of it. */
+int who_wanted(__u64 site);
+/** What a program may do beside its own work. */
+enum who_context {
+	WHO_CALL, /* anything */
+	WHO_FAULT, /* not ask for mappings: bpf_find_vma can't be used twice while interrupts are off */
+	WHO_KERNEL_FAULT, /* nor read memory that may not be there: its own program would be skipped, which counts as a loss */
+};
+/** Tells of the current task if that is wanted: the last thing a program does. context: enum who_context. */
+int who_tell(__u32 context);
 /** Copies the last 63 bytes of a path inside its mount, 0-terminated; dentry is an address. */
 int exe_path(__u64 dentry, struct exe_name *dst);
 /** Address of the dentry of a task's executable. */

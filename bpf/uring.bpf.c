@@ -115,14 +115,16 @@ static __always_inline int submit(struct io_kiocb *req, __u32 hook)
 SEC("bprec_tp/io_uring_submit_req")
 int BPF_PROG(uring_submit, struct io_kiocb *req)
 {
-	return submit(req, KHOOK_uring_submit);
+	submit(req, KHOOK_uring_submit);
+	return who_tell(WHO_CALL);
 }
 
 /* Its name up to 6.1 */
 SEC("bprec_tp/io_uring_submit_sqe")
 int BPF_PROG(uring_submit_sqe, struct io_kiocb *req)
 {
-	return submit(req, KHOOK_uring_submit_sqe);
+	submit(req, KHOOK_uring_submit_sqe);
+	return who_tell(WHO_CALL);
 }
 
 /* A registered file is known now. */

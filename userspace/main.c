@@ -71,6 +71,9 @@
  *   record/rearm.[ch]       write faults turned on again
  *   record/exposure.[ch]    who could write
  *   record/who.[ch]         outsiders by name
+ *   record/about.[ch]       what the kernel told of them
+ *   record/codefile.[ch]    files that they run, kept open
+ *   record/stacks.[ch]      where they were, by name
  *   record/image.[ch]       looks at what is executed
  *   record/faults.[ch]      pages an outsider may store into
  *   record/holders.[ch]     who can write an object
@@ -135,6 +138,7 @@
  *   bpf/sys.bpf.h           beginnings and ends of system calls
  *   bpf/native.bpf.c        calls of 64-bit programs
  *   bpf/tree.bpf.c          fork, exec, exit of insiders
+ *   bpf/who.bpf.c           stack and process of an outsider
  *   bpf/write.bpf.c         write family, sendfile, splice, copy_file_range
  *   bpf/other.bpf.c         clone, MADV_REMOVE, aio, process_vm_writev
  *   bpf/uring.bpf.c         requests of io_uring
@@ -252,6 +256,7 @@
  *   show/check_json.c       report as JSON
  *   show/blame.[ch]         the change that made a replay differ
  *   show/check_text.c       report for a person
+ *   show/check_who.c        who did it, and where
  *   show/json.[ch]          helpers around jansson
  *   show/probe.[ch]         what probe found
  *   show/table.[ch]         aligned columns
@@ -271,6 +276,7 @@
  *   sym/source.h            its memory and mappings, by callbacks
  *   sym/image.[ch]          ELF files as they lie in memory
  *   sym/stack.[ch]          stacks with names
+ *   sym/copied.[ch]         of a process that is gone
  *   sym/core.[ch]           core files for debuggers
  *
  * What this kernel and machine can do

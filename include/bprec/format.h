@@ -18,7 +18,7 @@
 
 #include "bprec/names.h"
 
-#define BPREC_FORMAT_VERSION 2u		 /* what is written; versions from 1 on are read */
+#define BPREC_FORMAT_VERSION 3u		 /* what is written; versions from 1 on are read */
 #define BPREC_FILE_MAGIC     "BPRECTR\n" /* 8 bytes, no NUL */
 #define BPREC_FRAME_MAGIC    0x52465042u /* "BPFR" */
 #define BPREC_PAGE_SIZE	     4096u
@@ -411,16 +411,47 @@ struct ev_change {
 	uint64_t after_event; /* number of the last event of an insider that maps it */
 	uint64_t
 		count; /* how many single changes this event sums up; 0: counted in another event */
-	uint32_t ninsiders, reserved;
+	uint32_t ninsiders;
+	uint32_t
+		stack; /* id of the EV_STACK that tells where the writer was; 0: it has none. It may come later, or not at all */
 };
 
-/** EV_WRITER: an outsider. Followed by exe, cgroup and cmdline (arguments joined by blanks), each with NUL. */
+/** EV_WRITER: an outsider. Followed by exe, cgroup and cmdline (arguments joined by blanks), each with NUL; then, since version 3,
+ *  the build id of exe in hexadecimal digits ("" if unknown), with NUL. */
 struct ev_writer {
 	uint32_t writer; /* id, from 1 */
 	uint32_t pid, tid, uid;
 	uint64_t start_ns; /* start of the process since boot, 0 unknown */
 	char comm[16];
-	uint32_t strings_len, reserved;
+	uint32_t strings_len;
+	uint32_t ns_pid; /* the process's id in its own pid namespace, 0 unknown */
+};
+
+/** How a frame of a stack was found. */
+enum stack_how {
+	STACK_PLACE = 1,   /* it is where the thread was */
+	STACK_TABLES = 2,  /* by the unwind tables of the function that it called */
+	STACK_POINTER = 3, /* by the frame pointer: likely, and no more */
+};
+/** One frame of a stack. */
+struct stack_frame {
+	uint64_t pc;	 /* address: where it was, or would go on */
+	uint64_t offset; /* of pc in the function; without one, in the file */
+	uint32_t how;	 /* enum stack_how */
+	uint32_t reserved;
+};
+#define STACK_FRAMES_MAX 64
+#define STACK_STRING_MAX 1000 /* bytes of a name that are kept */
+/** EV_STACK: where an outsider was when it made changes, or an insider when it was stopped after one. Followed by nframes
+ *  stack_frames, innermost first, then for each of them three strings with NUL: function, file, and the file's build id in hexadecimal
+ *  digits; "" if unknown. */
+struct ev_stack {
+	uint32_t stack;	   /* id, from 1 */
+	uint32_t writer;   /* id of an EV_WRITER; 0: of an insider */
+	uint32_t pid, tid; /* whose it is */
+	uint64_t change;   /* an insider's: number of the EV_CHANGE; ~0: none */
+	uint32_t nframes;  /* 1 to STACK_FRAMES_MAX */
+	uint32_t strings_len;
 };
 
 /** EV_EXPOSURE: from here on an outsider can change the object. */
@@ -565,6 +596,8 @@ BPREC_BODY_8(ev_object_write);
 BPREC_BODY_8(change_insider);
 BPREC_BODY_8(ev_change);
 BPREC_BODY_8(ev_writer);
+BPREC_BODY_8(stack_frame);
+BPREC_BODY_8(ev_stack);
 BPREC_BODY_8(ev_exposure);
 BPREC_BODY_8(ev_gap);
 BPREC_BODY_8(ev_compare);

@@ -62,6 +62,11 @@ enum kevent_type {
 	KEV_STIRRED = 16,
 	/* An outsider registers a buffer of an io_uring in its shared mapping of a watched object; aux: address. */
 	KEV_PINNED = 17,
+	/* More of an outsider (kwho.h): its process, code, and stack, once for each site. They come near the first event that needs
+	 * them, before or after it. */
+	KEV_PROC = 18,
+	KEV_CODE = 19,
+	KEV_STACK = 20,
 };
 
 /** Flags of struct kevent. */
@@ -82,7 +87,7 @@ enum kevent_flags {
 	KEVF_SUMMED = 1024,
 };
 
-/** One record of the ring buffer. All records have this one size. */
+/** One record of the ring buffer. All but those of kwho.h have this one size. */
 struct kevent {
 	__u32 type;	 /* enum kevent_type */
 	__u32 flags;	 /* enum kevent_flags */
@@ -102,10 +107,11 @@ struct kevent {
 	__s32 writecount; /* i_writecount: files open for writing; negative: writing is denied */
 	__s32 mmap_writable; /* i_mmap_writable: shared mappings that may be written; negative: sealed */
 	__u64 fs_magic;	     /* s_magic */
+	__u64 site; /* an outsider's place in its program, made of registers and the top of its stack; 0: none */
 	char comm[16];
 	char exe[64]; /* last 63 bytes of the executable's path inside its mount, as far as it could be walked */
 };
-_Static_assert(sizeof(struct kevent) == 200, "kevent");
+_Static_assert(sizeof(struct kevent) == 208, "kevent");
 
 #define KSUM_SLOTS  8192 /* power of two */
 #define KSUM_PAGES  32	 /* pages of one slot: one bit each of `touched` */

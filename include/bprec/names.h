@@ -125,7 +125,8 @@
 	X(INSN, 30, "insn")                                                                        \
 	X(WORDS, 31, "words")                                                                      \
 	X(MEMHASH, 32, "memhash")                                                                  \
-	X(LIMIT, 33, "limit")
+	X(LIMIT, 33, "limit")                                                                      \
+	X(STACK, 34, "stack")
 
 #define BPREC_ENUM_CH(id, n, text) CH_##id = (n),
 #define BPREC_ENUM_OUT(id, n, text) OUTCOME_##id = (n),

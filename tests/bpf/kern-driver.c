@@ -29,6 +29,8 @@ static const char *const types[] = { "?",      "watch",	 "begin",	 "end",	   "fa
 static int print_event(void *ctx, const struct kevent *e)
 {
 	(void)ctx;
+	if (e->type >= sizeof(types) / sizeof(*types)) /* more of an outsider (kwho.h) */
+		return 0;
 	printf("type=%s flags=%u ns=%llu tgid=%u tid=%u uid=%u channel=%s object=%llu inode=%llu dev=%u "
 	       "generation=%u offset=%llu length=%lld size=%llu ret=%lld aux=%llu writecount=%d "
 	       "mmap_writable=%d exe=%s\n",

@@ -7,7 +7,7 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "tools"))
 
 from build_trace import PAGE, Builder, event  # noqa: E402
-from sample_traces import ABSENT, LOST, REF, STATE, page, runs  # noqa: E402
+from sample_traces import ABSENT, LOST, REF, STACK_FRAME, STATE, page, runs  # noqa: E402
 
 MS = 1000000
 NASTY = b"/tmp/\x1b[31mred\xff\n\xe2\x80\xae.so"  # an escape sequence, a byte that is no UTF-8, a line end, an override
@@ -55,8 +55,8 @@ class Story:
         self.add("signal", 102, signo=11, place=2, action=3, siginfo=bytes(128), regs_before=REGS, regs_after=REGS)
         self.add("exit", 102, kind=2, code=11)
         self.writer = 1
-        words = b"/usr/bin/writer\0/user.slice\0writer --fast\0"
-        self.add("writer", writer=1, pid=77, tid=77, uid=0, start_ns=5, comm=b"writer", strings_len=len(words), tail=words)
+        words = b"/usr/bin/writer\0/user.slice\0writer --fast\0c0de\0"
+        self.add("writer", writer=1, pid=77, tid=77, uid=0, ns_pid=3, start_ns=5, comm=b"writer", strings_len=len(words), tail=words)
 
     def object(self, number, path, size):
         self.add("object", object=number, major=0, minor=26, inode=600 + number, generation=0, fs_magic=0x1021994, size=size,
@@ -88,6 +88,13 @@ class Story:
         tail = b"".join(STATE.pack(tid=t, pid=100, addr=0x7F2000, idle_from_ns=idle, state=2 if idle != ABSENT else 4)
                         for t in (100, 101))
         return self.add("change", ninsiders=2, tail=tail, **fields)
+
+    def stack(self, number, writer, frames, change=ABSENT):
+        """Where the writer was, or (writer 0) thread 100: frames of (pc, offset, how, function, file, build id)."""
+        words = b"".join(b"\0".join(f[3:]) + b"\0" for f in frames)
+        heads = b"".join(STACK_FRAME.pack(pc=f[0], offset=f[1], how=f[2]) for f in frames)
+        self.add("stack", stack=number, writer=writer, pid=77 if writer else 100, tid=78 if writer else 100, change=change,
+                 nframes=len(frames), strings_len=len(words), tail=heads + words)
 
     def finish(self):
         """Ends the processes and the trace; returns its builder."""
@@ -125,7 +132,10 @@ def uncertain():
 
 def divergent():
     s = Story()
-    s.change()
+    first = s.change(stack=1)
+    s.stack(1, 1, [(0x7F0010, 16, 1, b"pwrite64", b"/lib/libc.so.6", b"beef"), (0x401234, 0x34, 2, b"store\x1b[31m", b"/usr/bin/writer", b""),
+                   (0x401300, 0x1300, 3, b"", b"/usr/bin/writer", b"")])
+    s.stack(2, 0, [(0x555010, 0, 1, b"", b"", b"")], change=first)
     s.call(101, 39, [], 100)
     s.change(idle=ABSENT, channel=19, flags=1 | 16 | 64, offset=PAGE, length=2 * PAGE, end_ns=0, pages=2)
     s.change(flags=4, saved_ns=0, pages_event=ABSENT, writer=0, offset=0, length=ABSENT, channel=20)

@@ -2,7 +2,8 @@
 """Wrong traces: (name, code, builder), each breaking one rule of docs/FORMAT.md with all hashes right unless the hash is
 the point."""
 from build_trace import ID, PAGE, Builder, event, frame, pad
-from sample_traces import ABSENT, HASH_RUN, LOST, REF, STATE, cloned, events, everything, incomplete, many, page, runs, sample, short
+from sample_traces import (ABSENT, HASH_RUN, LOST, REF, STACK_FRAME, STATE, cloned, events, everything, incomplete, many, page, runs,
+                           sample, short)
 
 M32, M64 = (1 << 32) - 1, (1 << 64) - 1
 PAGES = M64 // PAGE  # most pages that have addresses
@@ -66,12 +67,19 @@ EVENT_FAULTS = [
     ("object-write", dict(object=2), "REFERENCE"), ("object-write", dict(channel=28)),
     ("change", dict(object=2), "REFERENCE"), ("change", dict(object=0), "REFERENCE"), ("change", dict(channel=28)),
     ("change", dict(flags=512)), ("change", dict(flags=128)), ("change", dict(flags=128, object=0, ninsiders=0, tail=b"")),
-    ("change", dict(writer=2), "REFERENCE"), ("change", dict(reserved=1)), ("change", dict(ninsiders=1)),
+    ("change", dict(writer=2), "REFERENCE"), ("change", dict(ninsiders=1)),
     ("change", dict(ninsiders=M32)), ("change", dict(ninsiders=1, tail=STATE.pack(state=0))),
     ("change", dict(ninsiders=1, tail=STATE.pack(state=5))), ("change", dict(ninsiders=1, tail=STATE.pack(state=1, flags=2))),
-    ("writer", dict(writer=0)), ("writer", dict(comm=b"x" * 16)), ("writer", dict(strings_len=18)),
-    ("writer", dict(strings_len=M32)), ("writer", dict(reserved=1)), ("writer", dict(tail=b"/bin/m\0/cg\0m\0-x -y\0")),
-    ("writer", dict(tail=b"/bin/m /cg m -x -y\0")),
+    ("writer", dict(writer=0)), ("writer", dict(comm=b"x" * 16)), ("writer", dict(strings_len=23)),
+    ("writer", dict(strings_len=M32)), ("writer", dict(tail=b"/bin/m\0/cg\0m\0-x -y\0beef\0")),
+    ("writer", dict(tail=b"/bin/m /cg m -x -y beef\0")),
+    ("stack", dict(stack=0)), ("stack", dict(writer=2), "REFERENCE"), ("stack", dict(nframes=0)), ("stack", dict(nframes=1)),
+    ("stack", dict(nframes=65)), ("stack", dict(nframes=M32)), ("stack", dict(strings_len=23)), ("stack", dict(strings_len=M32)),
+    ("stack", dict(nframes=1, strings_len=3, tail=STACK_FRAME.pack(how=0) + bytes(3))),
+    ("stack", dict(nframes=1, strings_len=3, tail=STACK_FRAME.pack(how=4) + bytes(3))),
+    ("stack", dict(nframes=1, strings_len=3, tail=STACK_FRAME.pack(how=1, reserved=1) + bytes(3))),
+    ("stack", dict(nframes=1, strings_len=3, tail=STACK_FRAME.pack(how=1) + b"abc")),
+    ("stack", dict(nframes=1, strings_len=0, tail=STACK_FRAME.pack(how=1))),
     ("exposure", dict(exposure=0)), ("exposure", dict(kind=0)), ("exposure", dict(kind=4)),
     ("exposure", dict(object=2), "REFERENCE"), ("exposure", dict(object=0), "REFERENCE"),
     ("exposure", dict(writer=2), "REFERENCE"), ("exposure-end", dict(exposure=2), "REFERENCE"),
@@ -213,7 +221,7 @@ def manifest_faults():
 
 def file_faults():
     for name in ("events", "pages", "manifest"):
-        for what, lies, code in (("magic", dict(magic=b"BPRECTR\0"), "NOT_A_TRACE"), ("version", dict(version=3), "VERSION"),
+        for what, lies, code in (("magic", dict(magic=b"BPRECTR\0"), "NOT_A_TRACE"), ("version", dict(version=4), "VERSION"),
                                  ("kind", dict(file=7), "FOREIGN"), ("id", dict(trace_id=bytes(16)), "FOREIGN")):
             b = everything()
             b.heads[name].update(lies)

@@ -46,7 +46,7 @@ class Rules:
     def __init__(self, pages):
         self.pages = pages
         self.events, self.time, self.ended = 0, 0, False
-        self.known = {"object": set(), "writer": set(), "exposure": set()}
+        self.known = {"object": set(), "writer": set(), "exposure": set(), "stack": set()}
 
     def check(self, ev, data, room):
         """Header, and the bytes behind it; returns the fixed part as a dictionary and the variable part."""
@@ -202,8 +202,22 @@ class Rules:
     def check_writer(self, b, tail):
         need(b["writer"] != 0, "writer 0")
         field_text(b["comm"])
-        strings(tail[:b["strings_len"]], 3)
+        text = tail[:b["strings_len"]]
+        strings(text, 4 if text.count(0) == 4 else 3)
         return b["strings_len"]
+
+    def check_stack(self, b, tail):
+        need(b["stack"] != 0 and b["stack"] not in self.known["stack"], "number")
+        within(b["nframes"], 1, 64, "frames")
+        self.refer("writer", b["writer"], zero=True)
+        length = 24 * b["nframes"]
+        need(len(tail) == align(length + b["strings_len"]), "length")
+        strings(tail[length:length + b["strings_len"]], 3 * b["nframes"])
+        for i in range(b["nframes"]):
+            frame = LAYOUTS["stack frame"].unpack(tail, 24 * i)
+            within(frame["how"], 1, 3, "how")
+            need(frame["reserved"] == 0, "reserved field")
+        return length + b["strings_len"]
 
     def check_exposure(self, b, _):
         need(b["exposure"] != 0, "exposure 0")

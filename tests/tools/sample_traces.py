@@ -5,7 +5,7 @@ from build_trace import PAGE, TYPES, Builder, event, pad
 from trace_spec import LAYOUTS
 
 ABSENT, LOST = (1 << 64) - 1, (1 << 64) - 2
-RUN, REF, STATE = LAYOUTS["page run"], LAYOUTS["buffer reference"], LAYOUTS["thread state"]
+RUN, REF, STATE, STACK_FRAME = (LAYOUTS[n] for n in ("page run", "buffer reference", "thread state", "stack frame"))
 WORD, HASH_RUN = LAYOUTS["memory word"], LAYOUTS["hash run"]
 
 
@@ -51,11 +51,14 @@ def sample(name, **changes):
         "mem": dict(addr=0x7FFE000, npages=2, nruns=1, tail=runs((3, 2, 0))),
         "object-write": dict(object=1, channel=2, offset=5, length=ABSENT, pages_event=ABSENT),
         "change": dict(object=1, channel=19, flags=17, writer=1, offset=PAGE, length=PAGE, begin_ns=5, end_ns=6, saved_ns=7,
-                       new_size=9000, pages=1, pages_changed=1, pages_event=12, after_event=11, count=3, ninsiders=2,
+                       new_size=9000, pages=1, pages_changed=1, pages_event=12, after_event=11, count=3, ninsiders=2, stack=1,
                        tail=STATE.pack(tid=8, pid=7, addr=0x7F0000, idle_from_ns=4, state=2) +
                        STATE.pack(tid=9, pid=7, addr=0x7F0000, idle_from_ns=ABSENT, state=4, flags=1)),
-        "writer": dict(writer=1, pid=4, tid=5, uid=6, start_ns=7, comm=b"mariadbd", strings_len=19,
-                       tail=b"/bin/m\0/cg\0m -x -y\0"),
+        "writer": dict(writer=1, pid=4, tid=5, uid=6, start_ns=7, comm=b"mariadbd", strings_len=24, ns_pid=2,
+                       tail=b"/bin/m\0/cg\0m -x -y\0beef\0"),
+        "stack": dict(stack=1, writer=1, pid=4, tid=5, change=ABSENT, nframes=2, strings_len=24,
+                      tail=STACK_FRAME.pack(pc=0x7F0010, offset=3, how=1) + STACK_FRAME.pack(pc=0x400100, offset=0x100, how=2) +
+                      b"pwrite\0/lib/c\0beef\0\0/m\0\0"),
         "exposure": dict(exposure=1, object=1, kind=1, writer=1, since_ns=3, offset=0, length=ABSENT),
         "exposure-end": dict(exposure=1, ns=99),
         "gap": dict(kind=3, channel=19, object=1, reason_len=9, tail=b"no reason"[:8] + b"\0"),

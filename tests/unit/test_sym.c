@@ -206,7 +206,7 @@ static const char *const chain[] = { "syscall ", "sym_inner ", "sym_middle ", "s
 static void names_what_runs(void **state)
 {
 	pid_t pid = start("/proc/self/exe", "deep", NULL);
-	struct sym_source src = { read_tracee, each_map, &pid };
+	struct sym_source src = { .read = read_tracee, .each_map = each_map, .ctx = &pid };
 	struct seen s = stack_of(pid, &src);
 
 	(void)state;
@@ -256,7 +256,9 @@ static void needs_no_files(void **state)
 	snprintf(file, sizeof(file), "%s/copy", path);
 	copy_self(file);
 	pid_t pid = start(file, "deep", NULL);
-	struct sym_source src = { read_tracee, each_map_elsewhere, &pid };
+	struct sym_source src = { .read = read_tracee,
+				  .each_map = each_map_elsewhere,
+				  .ctx = &pid };
 	unlink(file);
 	rmdir(path);
 	struct seen s = stack_of(pid, &src);
@@ -289,7 +291,7 @@ static void survives_garbage(void **state)
 {
 	static const unsigned int rates[] = { 20, 200, 2000, 20000 };
 	struct liar l = { .pid = start("/proc/self/exe", "deep", NULL) };
-	struct sym_source src = { read_lies, each_map_elsewhere, &l };
+	struct sym_source src = { .read = read_lies, .each_map = each_map_elsewhere, .ctx = &l };
 	struct regs64 regs;
 
 	(void)state;
@@ -318,7 +320,7 @@ static int no_maps(void *ctx, sym_map_fn fn, void *arg)
 
 static void the_place_alone_is_an_answer(void **state)
 {
-	const struct sym_source src = { read_nothing, no_maps, NULL };
+	const struct sym_source src = { .read = read_nothing, .each_map = no_maps, .ctx = NULL };
 	const struct regs64 regs = { .rip = 0x1234, .rsp = 0x5678, .rbp = ~0ull };
 	struct seen s = { 0 };
 
@@ -331,7 +333,7 @@ static void the_place_alone_is_an_answer(void **state)
 static void calls_into_nowhere(void **state)
 {
 	pid_t pid = start("/proc/self/exe", "deep", NULL);
-	struct sym_source src = { read_tracee, each_map, &pid };
+	struct sym_source src = { .read = read_tracee, .each_map = each_map, .ctx = &pid };
 	struct seen s = { 0 };
 	struct regs64 regs;
 
@@ -402,7 +404,7 @@ static void make_core(struct cored *c)
 		.signo = SIGSEGV,
 		.siginfo = &info,
 	};
-	c->src = (struct sym_source){ read_tracee, each_map, &c->pid };
+	c->src = (struct sym_source){ .read = read_tracee, .each_map = each_map, .ctx = &c->pid };
 	assert_int_equal(sym__write_core(c->path, &c->src, &c->p), 0);
 }
 

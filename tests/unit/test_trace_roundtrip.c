@@ -95,7 +95,7 @@ static void many_events(void **state)
 static void all_types(void **state)
 {
 	const struct event_header *a, *b;
-	struct reader *golden = open_trace("tests/golden/v2-all-events"), *r;
+	struct reader *golden = open_trace("tests/golden/v3-all-events"), *r;
 	uint8_t page[BPREC_PAGE_SIZE];
 	struct writer *w;
 	uint64_t no, types = 0, id;

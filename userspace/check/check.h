@@ -20,6 +20,8 @@
 #define CHECK_KEEP_INSIDERS 64u
 /** Different notes that are kept. */
 #define CHECK_KEEP_NOTES 1000u
+/** Stacks that are kept. */
+#define CHECK_KEEP_STACKS 8192u
 
 /** Options of check__run. Zero is the default of each. */
 struct check_opts {
@@ -32,7 +34,23 @@ struct check_writer {
 	uint32_t pid, tid, uid;	   /* in the initial name spaces */
 	uint64_t start_ns;	   /* start of the process since boot, 0: unknown */
 	char comm[17];		   /* NUL-terminated */
+	uint32_t ns_pid;	   /* in its own pid namespace, 0: unknown */
 	char *exe, *cgroup, *args; /* args: arguments joined by blanks; "" if unknown */
+	char *build_id;		   /* of exe, in hexadecimal digits; "" if unknown */
+};
+
+/** One frame of a stack. Strings are owned by the stack; "" if unknown. */
+struct check_frame {
+	struct stack_frame fact;
+	const char *function, *file;
+	const char *build_id; /* of file, in hexadecimal digits */
+};
+
+/** Where somebody was. */
+struct check_stack {
+	struct ev_stack fact;
+	struct check_frame *frames; /* owned; fact.nframes, innermost first */
+	char *strings;		    /* owned */
 };
 
 /** A change from outside. */
@@ -106,6 +124,8 @@ struct check_report {
 
 	struct check_writer **writers; /* outsiders in the order of the trace; owned */
 	size_t nwriters;
+	struct check_stack *stacks;   /* in the order of the trace; owned */
+	size_t nstacks;		      /* kept */
 	struct check_change *changes; /* in the order of the trace */
 	size_t nchanges;	      /* kept */
 	uint64_t changes_all;	      /* found */
@@ -144,6 +164,11 @@ int check_live__feed(struct check_live *l, const struct event_header *ev, uint64
 		     const struct check_change **ret);
 /** Frees; NULL is allowed. */
 void check_live__free(struct check_live *l);
+/** The stack with this id; NULL: there is none. */
+const struct check_stack *check_report__stack(const struct check_report *rep, uint32_t id);
+/** The stack of an insider at its first stop after the change of event `change`; NULL: there is none. */
+const struct check_stack *check_report__insider(const struct check_report *rep, uint64_t change,
+						uint32_t tid);
 /** Frees a report; NULL is allowed. */
 void check_report__free(struct check_report *rep);
 

@@ -210,7 +210,47 @@ static int take_writer(struct check_state *s, const struct event_header *ev, uin
 	w->exe = next_string(&at, end);
 	w->cgroup = next_string(&at, end);
 	w->args = next_string(&at, end);
-	return w->exe && w->cgroup && w->args ? 0 : -ENOMEM;
+	w->build_id = next_string(&at, end);
+	w->ns_pid = e->ns_pid;
+	return w->exe && w->cgroup && w->args && w->build_id ? 0 : -ENOMEM;
+}
+
+/** Points the frames at their strings, of which there are 3 for each (the reader has checked). */
+static void name_frames(struct check_stack *st, const struct stack_frame *frames)
+{
+	const char *at = st->strings;
+
+	for (uint32_t i = 0; i < st->fact.nframes; i++) {
+		struct check_frame *f = &st->frames[i];
+
+		f->fact = frames[i];
+		f->function = at;
+		f->file = f->function + strlen(f->function) + 1;
+		f->build_id = f->file + strlen(f->file) + 1;
+		at = f->build_id + strlen(f->build_id) + 1;
+	}
+}
+
+static int take_stack(struct check_state *s, const struct event_header *ev, uint64_t no)
+{
+	const struct ev_stack *e = (const void *)(ev + 1);
+	const struct stack_frame *frames = (const void *)(e + 1);
+	struct check_report *rep = s->rep;
+
+	(void)no;
+	if (rep->nstacks >= CHECK_KEEP_STACKS)
+		return 0;
+	struct check_stack *st = check__grow(&rep->stacks, &rep->nstacks, sizeof(*st));
+	if (!st)
+		return -ENOMEM;
+	st->frames = calloc(e->nframes, sizeof(*st->frames));
+	st->strings = malloc(e->strings_len);
+	if (!st->frames || !st->strings)
+		return -ENOMEM;
+	st->fact = *e;
+	memcpy(st->strings, frames + e->nframes, e->strings_len);
+	name_frames(st, frames);
+	return 0;
 }
 
 static int take_exposure(struct check_state *s, const struct event_header *ev, uint64_t no)
@@ -442,19 +482,13 @@ typedef int (*take_fn)(struct check_state *s, const struct event_header *ev, uin
 
 /** Which function takes which type; others tell check nothing beside what the model takes. */
 static const take_fn table[EV_MAX] = {
-	[EV_START] = take_start,
-	[EV_HOOK] = take_hook,
-	[EV_WRITER] = take_writer,
-	[EV_EXPOSURE] = take_exposure,
-	[EV_EXPOSURE_END] = take_exposure_end,
-	[EV_COMPARE] = take_compare,
-	[EV_GAP] = take_gap,
-	[EV_LOSS] = take_loss,
-	[EV_NOTE] = take_note,
-	[EV_MAP] = take_map,
-	[EV_PAGES] = take_pages,
-	[EV_MEM] = take_mem,
-	[EV_CHANGE] = check__change,
+	[EV_START] = take_start,       [EV_HOOK] = take_hook,
+	[EV_WRITER] = take_writer,     [EV_STACK] = take_stack,
+	[EV_EXPOSURE] = take_exposure, [EV_EXPOSURE_END] = take_exposure_end,
+	[EV_COMPARE] = take_compare,   [EV_GAP] = take_gap,
+	[EV_LOSS] = take_loss,	       [EV_NOTE] = take_note,
+	[EV_MAP] = take_map,	       [EV_PAGES] = take_pages,
+	[EV_MEM] = take_mem,	       [EV_CHANGE] = check__change,
 	[EV_END] = take_end,
 };
 

@@ -67,6 +67,25 @@ int check__gap(struct check_state *s, enum gap_kind kind, uint32_t channel, uint
 	return 0;
 }
 
+const struct check_stack *check_report__stack(const struct check_report *rep, uint32_t id)
+{
+	for (size_t i = 0; id && i < rep->nstacks; i++)
+		if (rep->stacks[i].fact.stack == id)
+			return &rep->stacks[i];
+	return NULL;
+}
+
+const struct check_stack *check_report__insider(const struct check_report *rep, uint64_t change,
+						uint32_t tid)
+{
+	for (size_t i = 0; i < rep->nstacks; i++) {
+		const struct ev_stack *f = &rep->stacks[i].fact;
+		if (!f->writer && f->change == change && f->tid == tid)
+			return &rep->stacks[i];
+	}
+	return NULL;
+}
+
 void check_report__free(struct check_report *rep)
 {
 	if (!rep)
@@ -76,6 +95,7 @@ void check_report__free(struct check_report *rep)
 		free(rep->writers[i]->exe);
 		free(rep->writers[i]->cgroup);
 		free(rep->writers[i]->args);
+		free(rep->writers[i]->build_id);
 		free(rep->writers[i]);
 	}
 	for (size_t i = 0; i < rep->nchanges; i++)
@@ -86,6 +106,11 @@ void check_report__free(struct check_report *rep)
 		free(rep->notes[i].text);
 	for (size_t i = 0; i < rep->argc; i++)
 		free(rep->argv[i]);
+	for (size_t i = 0; i < rep->nstacks; i++) {
+		free(rep->stacks[i].frames);
+		free(rep->stacks[i].strings);
+	}
+	free(rep->stacks);
 	free(rep->writers);
 	free(rep->changes);
 	free(rep->exposures);

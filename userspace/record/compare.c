@@ -20,7 +20,9 @@
 #include "record/faults.h"
 #include "record/insiders.h"
 #include "record/object.h"
+#include "record/stacks.h"
 #include "record/sums.h"
+#include "record/who.h"
 #include "space/space.h"
 
 #define LOOK_MIN_NS 10000000ull /* not more often than this */
@@ -99,7 +101,12 @@ static int write_change(struct recorder *r, struct object *o, uint64_t first, ui
 	ev->object = o->id;
 	ev->ninsiders = insiders__facts(r, o, first, n, who);
 	ev->after_event = writer__events(r->w) - 1;
-	return emit(r, EV_CHANGE, NULL, ev, sizeof(*ev), who, ev->ninsiders * sizeof(*who));
+	int err = who__write(r, ev->writer);
+	if (!err)
+		err = emit(r, EV_CHANGE, NULL, ev, sizeof(*ev), who, ev->ninsiders * sizeof(*who));
+	if (!err)
+		stacks__insiders(r, writer__events(r->w) - 1, who, ev->ninsiders);
+	return err;
 }
 
 void compare__widen(struct recorder *r, const struct object *o, uint64_t *first, uint64_t *n)
@@ -228,6 +235,7 @@ static bool attribute(struct object *o, uint64_t page, const struct suspects *s,
 	if (f) {
 		ev->writer = f->writer;
 		ev->channel = f->channel;
+		ev->stack = f->stack;
 		if (f->ns > ev->begin_ns)
 			ev->begin_ns = f->ns;
 	} else if (s->insiders) {
@@ -353,7 +361,7 @@ static int drop_explained(struct recorder *r, const struct object *o, struct spa
 
 static bool same_origin(const struct ev_change *a, const struct ev_change *b)
 {
-	return a->writer == b->writer && a->channel == b->channel;
+	return a->writer == b->writer && a->channel == b->channel && a->stack == b->stack;
 }
 
 /** Writes the differences from `i` on that are neighbours and of one origin; returns the index after them. */

@@ -22,6 +22,7 @@
 #include "record/preempt.h"
 #include "record/sched.h"
 #include "record/signals.h"
+#include "record/stacks.h"
 #include "record/telling.h"
 #include "record/tree.h"
 #include "tracee/tracee.h"
@@ -210,6 +211,8 @@ static int on_stop(struct recorder *r, const struct rec_event *ev)
 	affinity__stopped(r, t, cont_ns);
 	if (before == TASK_RUNNING || before == TASK_NEW)
 		t->idle_ns = ev->ns;
+	if (event != PTRACE_EVENT_EXEC)
+		stacks__stopped(r, t);
 	if (event)
 		return on_ptrace_event(r, t, event, sig, before);
 	if (sig == (SIGTRAP | 0x80)) {

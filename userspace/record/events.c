@@ -20,6 +20,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "record/stacks.h"
+
 #define KICK_SIGNAL  (SIGRTMIN + 7)
 #define TICK_BUSY_MS 5	/* somebody waits for a token, or contents are to be compared */
 #define TICK_IDLE_MS 50 /* flush */
@@ -191,6 +193,8 @@ static int push_kernel(void *ctx, const struct kevent *ev)
 {
 	struct recorder *r = ctx;
 
+	if (ev->type >= KEV_PROC && ev->type <= KEV_STACK) /* comes about as its event does */
+		return stacks__record(r, (const struct kwho *)ev);
 	if (r->kq_n == r->kq_cap) {
 		size_t cap = r->kq_cap ? 2 * r->kq_cap : 256;
 		struct kevent *q = realloc(r->kq, cap * sizeof(*q));

@@ -72,7 +72,9 @@ static int begin(struct recorder *r, const struct exposure *like, uint64_t since
 	e->seen = true;
 	LL_PREPEND(r->exposures, e);
 	e->obj->exposed = true;
-	err = emit(r, EV_EXPOSURE, NULL, &ev, sizeof(ev), NULL, 0);
+	err = who__write(r, e->writer);
+	if (!err)
+		err = emit(r, EV_EXPOSURE, NULL, &ev, sizeof(ev), NULL, 0);
 	return err ? err : tell_hidden(r, e);
 }
 

@@ -14,6 +14,7 @@
 
 #include "record/exposure.h"
 #include "record/object.h"
+#include "record/stacks.h"
 #include "record/who.h"
 
 #define LOOK_AFTER_NS 1000000ull /* the store comes after the event: look a moment later */
@@ -129,7 +130,8 @@ static void add(struct object *o, struct fault *f)
 	HASH_ADD(hh, o->faults, first, sizeof(f->first), f);
 }
 
-static int note(struct object *o, const struct kevent *ke, uint32_t writer, uint32_t channel)
+static int note(struct recorder *r, struct object *o, const struct kevent *ke, uint32_t writer,
+		uint32_t channel)
 {
 	const uint64_t first = ke->offset / BPREC_PAGE_SIZE;
 	const uint64_t n = (ke->length + BPREC_PAGE_SIZE - 1) / BPREC_PAGE_SIZE;
@@ -149,6 +151,7 @@ static int note(struct object *o, const struct kevent *ke, uint32_t writer, uint
 	f->n = n ? n : 1;
 	f->writer = writer;
 	f->channel = channel;
+	f->stack = stacks__of_event(r, ke, writer);
 	f->ns = f->again_ns = ke->ns;
 	add(o, f);
 	return 0;
@@ -163,5 +166,5 @@ int faults__event(struct recorder *r, const struct kevent *ke)
 		return 0;
 	if (ke->type == KEV_DIRTY && !exposure__by_mapping(r, o))
 		channel = ke->flags & KEVF_KTHREAD ? CH_KERNEL : CH_UNKNOWN;
-	return note(o, ke, ke->flags & KEVF_KTHREAD ? 0 : who__from_event(r, ke), channel);
+	return note(r, o, ke, ke->flags & KEVF_KTHREAD ? 0 : who__from_event(r, ke), channel);
 }

@@ -19,6 +19,7 @@
 #include <string.h>
 #include <utlist.h>
 
+#include "record/about.h"
 #include "record/compare.h"
 #include "record/emit.h"
 #include "record/events.h"
@@ -29,6 +30,7 @@
 #include "record/look.h"
 #include "record/object.h"
 #include "record/sched.h"
+#include "record/stacks.h"
 #include "record/stores.h"
 #include "record/sums.h"
 #include "record/who.h"
@@ -86,6 +88,7 @@ static struct change *new_change(struct recorder *r, const struct kevent *ke)
 	c->begin_ns = ke->ns;
 	c->give_up_ns = now_ns() + OUTSIDE_HOLD_NS;
 	c->writer = ke->flags & KEVF_KTHREAD ? 0 : who__from_event(r, ke);
+	c->stack = stacks__of_event(r, ke, c->writer);
 	set_range(c, ke);
 	DL_APPEND(r->changes, c);
 	return c;
@@ -180,6 +183,7 @@ static int on_remote(struct recorder *r, const struct kevent *ke)
 		return 0;
 	ev.saved_ns = save ? now_ns() : 0;
 	ev.writer = who__from_event(r, ke);
+	ev.stack = stacks__of_event(r, ke, ev.writer);
 	ev.after_event = writer__events(r->w) - 1;
 	ci.tid = t->tid;
 	ci.pid = t->pid;
@@ -191,7 +195,13 @@ static int on_remote(struct recorder *r, const struct kevent *ke)
 		ev.pages_event = writer__events(r->w);
 		err = save_remote(r, t, at, n);
 	}
-	return err ? err : emit(r, EV_CHANGE, NULL, &ev, sizeof(ev), &ci, sizeof(ci));
+	if (!err)
+		err = who__write(r, ev.writer);
+	if (!err)
+		err = emit(r, EV_CHANGE, NULL, &ev, sizeof(ev), &ci, sizeof(ci));
+	if (!err)
+		stacks__insiders(r, writer__events(r->w) - 1, &ci, 1);
+	return err;
 }
 
 /** A process is gone: what it had begun and never ended is over now (asynchronous writes without a completion). */
@@ -240,6 +250,9 @@ int outside__event(struct recorder *r, const struct kevent *ke)
 		return faults__event(r, ke);
 	case KEV_REMOTE:
 		return on_remote(r, ke);
+	case KEV_FORKED:
+		about__forked(r, (pid_t)ke->tgid, (pid_t)ke->aux);
+		return holders__event(r, ke);
 	case KEV_EXITED:
 		return on_gone(r, ke);
 	default:
@@ -254,6 +267,7 @@ static int write_down(struct recorder *r, struct change *c, struct object *o)
 		.channel = c->channel,
 		.flags = c->flags | (c->ended ? 0 : CHANGE_IN_FLIGHT),
 		.writer = c->writer,
+		.stack = c->stack,
 		.offset = c->offset,
 		.length = c->length,
 		.count = c->count,
@@ -378,6 +392,8 @@ int outside__tick(struct recorder *r, uint64_t now)
 	if (r->changes)
 		sched__run(r); /* some hold may be over */
 	err = r->k ? look__tick(r) : 0;
+	if (!err)
+		err = stacks__tick(r, now);
 	return err ? err : holders__tick(r, now);
 }
 
@@ -499,5 +515,7 @@ int outside__finish(struct recorder *r)
 	err = exposure__end_all(r);
 	if (!err)
 		err = look__finish(r);
+	if (!err)
+		err = stacks__finish(r);
 	return err ? err : write_losses(r);
 }

@@ -38,6 +38,9 @@ enum task_stop {
 };
 
 struct share_group;
+struct about;
+struct codefile;
+struct stack;
 struct point;
 struct picture;
 
@@ -92,8 +95,10 @@ struct task {
 	struct regs64 exit_regs; /* as its last event left them (preempt__mark, calls.c) */
 	bool at_point;		 /* ... which was a preemption point */
 	bool group_stop;	 /* it is to stop with its process when the point is written */
-	bool wants_picture;	 /* its next stop is for a picture, not for a point */
-	struct point *point;	 /* it is on the way to a preemption point (preempt.c); NULL: not */
+	uint64_t
+		stack_for; /* number of a change for which its stack is kept at its next stop; 0: none */
+	bool wants_picture;  /* its next stop is for a picture, not for a point */
+	struct point *point; /* it is on the way to a preemption point (preempt.c); NULL: not */
 	struct picture
 		*picture; /* its memory as it was some time ago (telling.c), malloced; NULL: none */
 	uint64_t picture_ns; /* when it was taken */
@@ -196,6 +201,7 @@ struct fault {
 	uint64_t first, n; /* pages */
 	uint32_t writer;   /* id */
 	uint32_t channel;
+	uint32_t stack;	    /* id, 0: none */
 	uint64_t ns;	    /* first time */
 	uint64_t again_ns;  /* last time */
 	uint64_t gone_ns;   /* its process ended then; 0: it hasn't */
@@ -207,6 +213,7 @@ struct fault {
 struct change {
 	struct kevent ke;		 /* the event it began with: identity of the object */
 	uint32_t writer, channel, flags; /* flags: enum change_flags */
+	uint32_t stack;			 /* id, 0: none */
 	bool ended;
 	bool idle;    /* it is over and has changed nothing */
 	bool written; /* into the trace, since it ended */
@@ -218,14 +225,26 @@ struct change {
 	struct change *prev, *next;
 };
 
-/** An outsider by name. */
+/** An outsider by name. Its EV_WRITER is written with the first event that refers to it. */
 struct outsider {
 	uint32_t id;
-	pid_t pid;
+	pid_t pid, tid;
+	uint32_t uid;
+	uint32_t ns_pid; /* in its own pid namespace, 0: unknown */
 	uint64_t start_ns;
+	bool written;
 	char comm[16];
-	bool rearmed; /* the trace says whether its soft-dirty bits can be cleared */
+	bool rearmed;	   /* the trace says whether its soft-dirty bits can be cleared */
+	char build_id[65]; /* of exe, hexadecimal digits; "" if unknown */
+	char told_exe[64]; /* the end of its executable's path, as events tell it */
+	char *exe, *cgroup, *cmdline; /* malloced; NULL: unknown */
 	struct outsider *next;
+};
+
+/** A process that a known outsider forked. */
+struct about_fork {
+	pid_t parent, child;
+	struct about_fork *next;
 };
 
 /** An exposure that holds. */
@@ -288,6 +307,13 @@ struct recorder {
 	struct change
 		*own_calls; /* watch: insiders' calls that change objects and have not ended */
 	struct outsider *outsiders;
+	struct about *abouts;	    /* what is known of outsiders' processes (about.c) */
+	struct about_fork *forks;   /* the newest first */
+	struct codefile *codefiles; /* that they run (codefile.c) */
+	struct stack *stacks;	    /* of changes (stacks.c) */
+	size_t nabouts, nforks, ncodefiles, nstacks, ninsider_stacks;
+	uint32_t next_stack;
+	uint64_t next_stack_ns; /* none is named before */
 	struct exposure *exposures;
 	struct look_budget budget;
 	bool rearm;	      /* soft-dirty bits of outsiders are read and cleared before looks */

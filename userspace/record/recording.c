@@ -21,6 +21,7 @@
 #include <asm/unistd.h>
 
 #include "model/files.h"
+#include "record/about.h"
 #include "record/affinity.h"
 #include "record/calls.h"
 #include "record/dispatch.h"
@@ -35,8 +36,10 @@
 #include "record/patch.h"
 #include "record/rearm.h"
 #include "record/recorder.h"
+#include "record/stacks.h"
 #include "record/start.h"
 #include "record/tree.h"
+#include "record/who.h"
 #include "tracee/tracee.h"
 #include "util/err.h"
 
@@ -195,7 +198,6 @@ void recording__free(struct recorder *r)
 {
 	struct task *t, *tmp;
 	struct aspace *s, *stmp;
-	struct outsider *o;
 
 	events__stop(r);
 	home__close(&r->home);
@@ -207,10 +209,10 @@ void recording__free(struct recorder *r)
 		free(s->gone);
 		free(s);
 	}
-	while ((o = r->outsiders)) {
-		r->outsiders = o->next;
-		free(o);
-	}
+	who__free(r);
+	about__free(r);
+	stacks__free(r);
+	codefile__free(r);
 	object__free_all(r);
 	patch__free(r);
 	writer__free(r->w);

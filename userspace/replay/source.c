@@ -32,5 +32,5 @@ static int each_map(void *ctx, sym_map_fn fn, void *arg)
 
 struct sym_source replay__source(struct replay_view *view)
 {
-	return (struct sym_source){ read_memory, each_map, view };
+	return (struct sym_source){ .read = read_memory, .each_map = each_map, .ctx = view };
 }

@@ -18,4 +18,7 @@ char *show__change_line(const struct check_change *c);
 /** The first line of the text alone, without colour or newline, into buf: for the last line of `bprec record`. */
 void show__verdict_line(const struct check_report *rep, char *buf, size_t size);
 
+/** Part of it: who made changes, and from where. */
+void show__check_who(const struct show_opts *o, const struct check_report *rep);
+
 #endif

@@ -30,42 +30,83 @@ static json_t *object_json(const struct model_object *o)
 			 json__u64(o->inode), "generation", (json_int_t)o->generation);
 }
 
+static json_t *frame_json(const void *p)
+{
+	static const char *const ways[] = { NULL, "place", "tables", "pointer" };
+	const struct check_frame *f = p;
+
+	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:s}", "address", json__hex(f->fact.pc),
+			 "symbol", *f->function ? json__text(f->function) : json_null(), "offset",
+			 json__u64(f->fact.offset), "file",
+			 *f->file ? json__text(f->file) : json_null(), "build_id",
+			 *f->build_id ? json__text(f->build_id) : json_null(), "how",
+			 ways[f->fact.how <= STACK_POINTER ? f->fact.how : 0]);
+}
+
+static json_t *stack_json(const struct check_stack *s)
+{
+	return s ? array_of(s->fact.nframes, s->frames, sizeof(*s->frames), frame_json)
+		 : json_null();
+}
+
 static json_t *writer_json(const struct check_writer *w)
 {
 	if (!w)
 		return json_null();
-	return json_pack("{s:I, s:I, s:o, s:o, s:I, s:o, s:o, s:o}", "pid", (json_int_t)w->pid,
-			 "tid", (json_int_t)w->tid, "comm", json__text(w->comm), "exe",
-			 json__text(w->exe), "uid", (json_int_t)w->uid, "cgroup",
-			 json__text(w->cgroup), "args", json__text(w->args), "start_ns",
-			 json__u64(w->start_ns));
+	json_t *v = json_pack("{s:I, s:I, s:o, s:o, s:I, s:o, s:o, s:o, s:o, s:o, s:o}", "pid",
+			      (json_int_t)w->pid, "tid", (json_int_t)w->tid, "comm",
+			      json__text(w->comm), "exe", json__text(w->exe), "uid",
+			      (json_int_t)w->uid, "cgroup", json__text(w->cgroup), "args",
+			      json__text(w->args), "cmdline", json__text(w->args), "exe_build_id",
+			      *w->build_id ? json__text(w->build_id) : json_null(), "ns_pid",
+			      w->ns_pid ? json_integer(w->ns_pid) : json_null(), "start_ns",
+			      json__u64(w->start_ns));
+	return v;
 }
 
-static json_t *mapper_json(const void *p)
+/** Who made a change, and from where. */
+static json_t *author_json(const struct check_report *rep, const struct check_change *c)
 {
-	const struct change_insider *in = p;
+	json_t *v = writer_json(c->by);
 
-	return json_pack("{s:I, s:o, s:I, s:b}", "pid", (json_int_t)in->pid, "address",
+	if (v && c->by)
+		json_object_set_new(v, "stack",
+				    stack_json(check_report__stack(rep, c->fact.stack)));
+	return v;
+}
+
+static json_t *mapper_json(const struct change_insider *in, const struct check_stack *stack)
+{
+	return json_pack("{s:I, s:o, s:I, s:b, s:o}", "pid", (json_int_t)in->pid, "address",
 			 json__hex(in->addr), "tid", (json_int_t)in->tid, "private",
-			 (int)(in->flags & 1));
+			 (int)(in->flags & 1), "stack", stack_json(stack));
 }
 
-static json_t *change_json(const void *p)
+static json_t *mappers_json(const struct check_report *rep, const struct check_change *c)
 {
-	const struct check_change *c = p;
+	json_t *list = json_array();
+
+	for (uint32_t i = 0; list && i < c->ninsiders; i++)
+		json_array_append_new(list, mapper_json(&c->insiders[i],
+							check_report__insider(rep, c->event,
+									      c->insiders[i].tid)));
+	return list;
+}
+
+static json_t *change_json(const struct check_report *rep, const struct check_change *c)
+{
 	const struct ev_change *f = &c->fact;
 	uint64_t when = f->end_ns ? f->end_ns : f->begin_ns;
 	json_t *v =
 		json_pack("{s:o, s:o, s:o, s:s, s:o, s:o, s:[o,o], s:o, s:o, s:o, s:o, s:s, s:s}",
 			  "object", object_json(c->object), "offset", json__u64(f->offset),
 			  "length", json__u64(f->length), "channel", channel_name(f->channel), "by",
-			  writer_json(c->by), "when_ns", json__u64(when), "window_ns",
+			  author_json(rep, c), "when_ns", json__u64(when), "window_ns",
 			  json__u64(f->begin_ns),
 			  f->saved_ns ? json__u64(f->saved_ns) : json_null(), "after_event",
 			  json__u64(f->after_event), "pages", json__u64(f->pages), "pages_changed",
-			  json__u64(f->pages_changed), "mapped_by",
-			  array_of(c->ninsiders, c->insiders, sizeof(*c->insiders), mapper_json),
-			  "held", "direct", "outcome", outcome_name(c->outcome));
+			  json__u64(f->pages_changed), "mapped_by", mappers_json(rep, c), "held",
+			  "direct", "outcome", outcome_name(c->outcome));
 
 	if (!v)
 		return NULL;
@@ -76,6 +117,19 @@ static json_t *change_json(const void *p)
 	json_object_set_new(v, "page_range", json_boolean(f->flags & CHANGE_PAGE_RANGE));
 	json_object_set_new(v, "by_compare", json_boolean(f->flags & CHANGE_BY_COMPARE));
 	return v;
+}
+
+static json_t *changes_json(const struct check_report *rep)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; list && i < rep->nchanges; i++) {
+		if (json_array_append_new(list, change_json(rep, &rep->changes[i]))) {
+			json_decref(list);
+			list = NULL;
+		}
+	}
+	return list;
 }
 
 static json_t *exposure_json(const void *p)
@@ -152,17 +206,16 @@ static json_t *summary_json(const struct check_report *rep)
 
 int show__check_json(const struct show_opts *o, const struct check_report *rep)
 {
-	json_t *v = json_pack(
-		"{s:o, s:i, s:s, s:b, s:b, s:o, s:o, s:o, s:o, s:o, s:o}", "trace",
-		json__text(rep->dir), "format", (int)BPREC_FORMAT_VERSION, "verdict",
-		verdict_name(rep->verdict), "complete", (int)rep->complete, "watched",
-		(int)rep->watched, "command",
-		array_of(rep->argc, rep->argv, sizeof(*rep->argv), word_json), "exit",
-		exit_json(rep), "observation", observation_json(rep), "changes",
-		array_of(rep->nchanges, rep->changes, sizeof(*rep->changes), change_json),
-		"exposures",
-		array_of(rep->nexposures, rep->exposures, sizeof(*rep->exposures), exposure_json),
-		"summary", summary_json(rep));
+	json_t *v = json_pack("{s:o, s:i, s:s, s:b, s:b, s:o, s:o, s:o, s:o, s:o, s:o}", "trace",
+			      json__text(rep->dir), "format", (int)BPREC_FORMAT_VERSION, "verdict",
+			      verdict_name(rep->verdict), "complete", (int)rep->complete, "watched",
+			      (int)rep->watched, "command",
+			      array_of(rep->argc, rep->argv, sizeof(*rep->argv), word_json), "exit",
+			      exit_json(rep), "observation", observation_json(rep), "changes",
+			      changes_json(rep), "exposures",
+			      array_of(rep->nexposures, rep->exposures, sizeof(*rep->exposures),
+				       exposure_json),
+			      "summary", summary_json(rep));
 
 	return json__print(o, v, 0);
 }

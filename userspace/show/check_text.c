@@ -432,6 +432,8 @@ int show__check_text(const struct show_opts *o, const struct check_report *rep)
 	print_trace(o, rep);
 	if (rep->changes_all)
 		err = print_changes(o, rep);
+	if (!err && o->verbose)
+		show__check_who(o, rep);
 	if (!err && rep->exposures_all)
 		err = print_exposures(o, rep);
 	if (!err && rep->ngaps)

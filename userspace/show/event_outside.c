@@ -78,12 +78,13 @@ static void decode_change(struct sink *s, const struct event_header *ev)
 	s->ops->num(s, "saved_ns", e->saved_ns);
 	s->ops->num(s, "new_size", e->new_size);
 	s->ops->num(s, "count", e->count);
+	s->ops->num(s, "stack", e->stack);
 	insiders(s, (const void *)(e + 1), e->ninsiders);
 }
 
 static void decode_writer(struct sink *s, const struct event_header *ev)
 {
-	static const char *const names[] = { "exe", "cgroup", "args" };
+	static const char *const names[] = { "exe", "cgroup", "args", "build_id" };
 	const struct ev_writer *e = (const void *)(ev + 1);
 	const char *at = (const char *)(e + 1), *end = at + e->strings_len;
 
@@ -92,9 +93,37 @@ static void decode_writer(struct sink *s, const struct event_header *ev)
 	s->ops->num(s, "tid", e->tid);
 	s->ops->num(s, "uid", e->uid);
 	fixed(s, "comm", e->comm, sizeof(e->comm));
-	for (int i = 0; i < 3 && at < end; i++, at += strlen(at) + 1)
+	for (int i = 0; i < 4 && at < end; i++, at += strlen(at) + 1)
 		s->ops->text(s, names[i], at);
+	s->ops->num(s, "ns_pid", e->ns_pid);
 	s->ops->num(s, "start_ns", e->start_ns);
+}
+
+static void decode_stack(struct sink *s, const struct event_header *ev)
+{
+	static const char *const ways[] = { "?", "place", "tables", "pointer" };
+	static const char *const names[] = { "function", "file", "build_id" };
+	const struct ev_stack *e = (const void *)(ev + 1);
+	const struct stack_frame *f = (const void *)(e + 1);
+	const char *at = (const char *)(f + e->nframes);
+
+	s->ops->num(s, "stack", e->stack);
+	s->ops->num(s, "writer", e->writer);
+	s->ops->num(s, "pid", e->pid);
+	s->ops->num(s, "tid", e->tid);
+	if (e->change != UINT64_MAX)
+		s->ops->num(s, "change", e->change);
+	s->ops->list(s, "frames");
+	for (uint32_t i = 0; i < e->nframes; i++) {
+		s->ops->item(s);
+		s->ops->hex(s, "pc", f[i].pc);
+		s->ops->num(s, "offset", f[i].offset);
+		s->ops->text(s, "how", ways[f[i].how <= STACK_POINTER ? f[i].how : 0]);
+		for (int k = 0; k < 3; k++, at += strlen(at) + 1)
+			s->ops->text(s, names[k], at);
+		s->ops->end(s);
+	}
+	s->ops->end(s);
 }
 
 static void decode_exposure(struct sink *s, const struct event_header *ev)
@@ -156,13 +185,10 @@ static void decode_loss(struct sink *s, const struct event_header *ev)
 event_decode_fn event__outside(uint32_t type)
 {
 	static const event_decode_fn table[EV_MAX] = {
-		[EV_HOOK] = decode_hook,
-		[EV_CHANGE] = decode_change,
-		[EV_WRITER] = decode_writer,
-		[EV_EXPOSURE] = decode_exposure,
-		[EV_EXPOSURE_END] = decode_exposure_end,
-		[EV_GAP] = decode_gap,
-		[EV_COMPARE] = decode_compare,
+		[EV_HOOK] = decode_hook,	 [EV_CHANGE] = decode_change,
+		[EV_WRITER] = decode_writer,	 [EV_STACK] = decode_stack,
+		[EV_EXPOSURE] = decode_exposure, [EV_EXPOSURE_END] = decode_exposure_end,
+		[EV_GAP] = decode_gap,		 [EV_COMPARE] = decode_compare,
 		[EV_LOSS] = decode_loss,
 	};
 

@@ -25,7 +25,10 @@ struct sym_source {
 	ssize_t (*read)(void *ctx, uint64_t addr, void *buf, size_t len);
 	/** Calls fn for each mapping by rising address; 0, fn's answer, or -errno. */
 	int (*each_map)(void *ctx, sym_map_fn fn, void *arg);
-	void *ctx; /* for both */
+	/** A descriptor, the caller's, of the very file that is mapped at an address; -1: there is none. NULL: files are looked
+	 *  for by their paths, and believed if they have the build id that is in memory. */
+	int (*open)(void *ctx, uint64_t addr);
+	void *ctx; /* for all */
 };
 
 #endif

@@ -2,12 +2,14 @@
 /*
  * stack.c: unwinds a stack with libdwfl, and names what is found.
  *
- * The ELF files are put together from the process's memory (image.c), so neither /proc nor the files are needed. Frames come
- * from the unwind tables; where these end too early, from frame pointers. Memory and tables may be garbage: the number of
+ * The ELF files are put together from the process's memory (image.c), so neither /proc nor the files are needed; a source
+ * that has the files themselves gives those. Frames come from the unwind tables; where these end too early, from frame
+ * pointers (libdwfl follows them by itself where a function has no table). Memory and tables may be garbage: the number of
  * frames and of reads is bounded, and a caller must lie in code.
  */
 #include "sym/stack.h"
 
+#include <elfutils/libdw.h>
 #include <elfutils/libdwfl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,6 +24,7 @@
 struct place {
 	uint64_t pc;
 	bool exact; /* pc is an instruction that is at work, not one that a call returns to */
+	enum sym_how how;
 };
 
 /* A module: an image, and what was opened for it. */
@@ -54,6 +57,21 @@ static bool read_word(struct unwind *u, uint64_t addr, uint64_t *ret)
 	       u->src->read(u->src->ctx, addr, ret, sizeof(*ret)) == (ssize_t)sizeof(*ret);
 }
 
+/* The file that the source has. */
+static int open_elf(struct module *m, Elf **elf)
+{
+	int fd = m->src->open(m->src->ctx, m->image.low);
+
+	*elf = fd < 0 ? NULL : elf_begin(fd, ELF_C_READ_MMAP, NULL);
+	if (*elf) {
+		sym_image__build_id(*elf, m->build_id, sizeof(m->build_id));
+		return fd;
+	}
+	if (fd >= 0)
+		close(fd);
+	return -1;
+}
+
 /* libdwfl wants the file of a module: the one on disk if it is the same, for it has more symbols. */
 static int find_elf(Dwfl_Module *mod, void **userdata, const char *name, Dwarf_Addr base,
 		    char **file_name, Elf **elf)
@@ -63,6 +81,8 @@ static int find_elf(Dwfl_Module *mod, void **userdata, const char *name, Dwarf_A
 	(void)mod, (void)name, (void)base, (void)file_name;
 	if (!m || m->memory)
 		return -1;
+	if (m->src->open)
+		return open_elf(m, elf);
 	m->memory = sym_image__from_memory(&m->image, m->src, &m->bytes);
 	if (!m->memory)
 		return -1;
@@ -154,12 +174,28 @@ static const Dwfl_Thread_Callbacks thread_callbacks = {
 	.set_initial_registers = set_registers,
 };
 
-static bool add_place(struct unwind *u, uint64_t pc, bool exact)
+static bool add_place(struct unwind *u, uint64_t pc, bool exact, enum sym_how how)
 {
 	if (u->n >= u->max || (u->n && !sym_maps__is_code(&u->maps, pc - !exact)))
 		return false;
-	u->at[u->n++] = (struct place){ pc, exact };
+	u->at[u->n] = (struct place){ pc, exact, u->n ? how : SYM_PLACE };
+	u->n++;
 	return true;
+}
+
+/* How libdwfl goes on from a frame: it doesn't say. */
+static enum sym_how way_from(struct unwind *u, const struct place *p)
+{
+	const uint64_t addr = p->pc - !p->exact;
+	Dwfl_Module *mod = dwfl_addrmodule(u->dwfl, addr);
+	Dwarf_Addr bias = 0;
+	Dwarf_CFI *cfi = mod ? dwfl_module_eh_cfi(mod, &bias) : NULL;
+	Dwarf_Frame *frame;
+
+	if (!cfi || dwarf_cfi_addrframe(cfi, addr - bias, &frame))
+		return SYM_POINTER;
+	free(frame);
+	return SYM_TABLES;
 }
 
 static int take_frame(Dwfl_Frame *frame, void *arg)
@@ -169,7 +205,9 @@ static int take_frame(Dwfl_Frame *frame, void *arg)
 	Dwarf_Addr pc;
 	bool exact;
 
-	if (!dwfl_frame_pc(frame, &pc, &exact) || !add_place(u, pc, exact && !u->caller))
+	const enum sym_how how = u->n ? way_from(u, &u->at[u->n - 1]) : SYM_PLACE;
+
+	if (!dwfl_frame_pc(frame, &pc, &exact) || !add_place(u, pc, exact && !u->caller, how))
 		return DWARF_CB_ABORT;
 	u->caller = false;
 	u->regs.rbp = dwfl_frame_reg(frame, 6, &rbp) ? 0 : rbp;
@@ -185,7 +223,7 @@ static void step_out_of_nowhere(struct unwind *u)
 	if (sym_maps__is_code(&u->maps, u->regs.rip) || !read_word(u, u->regs.rsp, &pc) ||
 	    !sym_maps__is_code(&u->maps, pc - 1))
 		return;
-	add_place(u, u->regs.rip, true);
+	add_place(u, u->regs.rip, true, SYM_PLACE);
 	u->regs.rip = pc;
 	u->regs.rsp += 8;
 	u->caller = true;
@@ -197,7 +235,7 @@ static void follow_frame_pointers(struct unwind *u)
 	uint64_t rbp = u->regs.rbp, low = u->regs.rsp, next, pc;
 
 	while (rbp >= low && rbp % 8 == 0 && read_word(u, rbp, &next) &&
-	       read_word(u, rbp + 8, &pc) && add_place(u, pc, false)) {
+	       read_word(u, rbp + 8, &pc) && add_place(u, pc, false, SYM_POINTER)) {
 		low = rbp + 16;
 		rbp = next;
 	}
@@ -213,7 +251,7 @@ static void find_places(struct unwind *u)
 	if (u->dwfl && dwfl_attach_state(u->dwfl, NULL, THREAD, &thread_callbacks, u))
 		err = dwfl_getthread_frames(u->dwfl, THREAD, take_frame, u);
 	if (u->n == before)
-		add_place(u, u->regs.rip, !u->caller);
+		add_place(u, u->regs.rip, !u->caller, SYM_POINTER);
 	if (err < 0)
 		follow_frame_pointers(u);
 }
@@ -230,7 +268,9 @@ static struct module *module_at(struct unwind *u, uint64_t addr)
 static void name_place(struct unwind *u, const struct place *p, sym_frame_fn fn, void *arg)
 {
 	uint64_t addr = p->pc - !p->exact;
-	struct sym_frame f = { .pc = p->pc, .function = "", .path = "", .build_id = "" };
+	struct sym_frame f = {
+		.pc = p->pc, .function = "", .path = "", .build_id = "", .how = p->how
+	};
 	const struct sym_map *map = sym_maps__at(&u->maps, addr);
 	Dwfl_Module *mod = u->dwfl ? dwfl_addrmodule(u->dwfl, addr) : NULL;
 	const struct module *m = module_at(u, addr);

@@ -9,6 +9,13 @@
 /** Most frames of one stack. */
 #define SYM_DEPTH_MAX 64
 
+/** How a frame was found. */
+enum sym_how {
+	SYM_PLACE = 1,	/* it is where the thread is */
+	SYM_TABLES = 2, /* by the unwind tables of the function that it called */
+	SYM_POINTER = 3 /* by the frame pointer: likely, and no more */
+};
+
 /** One frame, innermost first. Texts are valid during the call. */
 struct sym_frame {
 	uint64_t pc;	      /* where it is, or will go on */
@@ -16,6 +23,7 @@ struct sym_frame {
 	uint64_t offset;      /* of pc in the function; without one, in the object */
 	const char *path;     /* of the object, "" if unknown */
 	const char *build_id; /* of the object, in hexadecimal digits; "" if it has none */
+	enum sym_how how;
 };
 
 /** Takes one frame. */

@@ -392,8 +392,6 @@ static int check_change(struct part *p)
 	if (err == 0)
 		err = in_range("flags", b->flags, 0, CHANGE_CROWDED * 2 - 1);
 	if (err == 0)
-		err = zero(b->reserved);
-	if (err == 0)
 		err = known_or_0(p->c->writers, "writer", b->writer);
 	if (err < 0)
 		return err;
@@ -412,14 +410,37 @@ static int check_writer(struct part *p)
 	int err;
 
 	EVENT_MUST(b->writer != 0, "writer 0");
-	err = zero(b->reserved);
-	if (err == 0)
-		err = field_is_text(b->comm, sizeof(b->comm));
+	err = field_is_text(b->comm, sizeof(b->comm));
 	if (err == 0)
 		err = tail_is(p, b->strings_len);
-	if (err == 0)
-		err = strings_are(p->tail, b->strings_len, 3);
+	/* up to version 2 without the build id */
+	if (err == 0 && strings_are(p->tail, b->strings_len, 3))
+		err = strings_are(p->tail, b->strings_len, 4);
 	return err < 0 ? err : event_check__learn(&p->c->writers, b->writer);
+}
+
+static int check_stack(struct part *p)
+{
+	const struct ev_stack *b = p->body;
+	const struct stack_frame *f = (const struct stack_frame *)p->tail;
+	const uint64_t frames = (uint64_t)b->nframes * sizeof(*f);
+	int err;
+
+	EVENT_MUST(b->stack != 0, "stack 0");
+	EVENT_MUST(!event_check__knows(p->c->stacks, b->stack), "its number is not new");
+	err = in_range("number of frames", b->nframes, 1, STACK_FRAMES_MAX);
+	if (err == 0)
+		err = known_or_0(p->c->writers, "writer", b->writer);
+	if (err == 0)
+		err = tail_is(p, frames + b->strings_len);
+	if (err == 0)
+		err = strings_are(p->tail + frames, b->strings_len, 3 * (uint64_t)b->nframes);
+	for (uint32_t i = 0; err == 0 && i < b->nframes; i++) {
+		err = in_range("how a frame was found", f[i].how, STACK_PLACE, STACK_POINTER);
+		if (err == 0)
+			err = zero(f[i].reserved);
+	}
+	return err < 0 ? err : event_check__learn(&p->c->stacks, b->stack);
 }
 
 static int check_exposure(struct part *p)
@@ -575,6 +596,7 @@ static const struct rule {
 	[EV_OBJECT_WRITE] = { sizeof(struct ev_object_write), check_object_write, true },
 	[EV_CHANGE] = { sizeof(struct ev_change), check_change, false },
 	[EV_WRITER] = { sizeof(struct ev_writer), check_writer, false },
+	[EV_STACK] = { sizeof(struct ev_stack), check_stack, false },
 	[EV_EXPOSURE] = { sizeof(struct ev_exposure), check_exposure, true },
 	[EV_EXPOSURE_END] = { sizeof(struct ev_exposure_end), check_exposure_end, true },
 	[EV_GAP] = { sizeof(struct ev_gap), check_gap, false },

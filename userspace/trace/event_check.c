@@ -22,6 +22,7 @@ void event_check__reset(struct event_check *c)
 {
 	Judy1FreeArray(&c->objects, PJE0);
 	Judy1FreeArray(&c->writers, PJE0);
+	Judy1FreeArray(&c->stacks, PJE0);
 	Judy1FreeArray(&c->exposures, PJE0);
 	*c = (struct event_check){ .pages = c->pages };
 }

@@ -13,11 +13,11 @@
 
 /** What the events so far have introduced. Zero-initialise; event_check__reset ends it too. */
 struct event_check {
-	uint64_t events;		     /* accepted so far: number of the next one */
-	uint64_t pages;			     /* highest page id there is; kept by the owner */
-	uint64_t last_ns;		     /* time of the last one */
-	bool ended;			     /* EV_END has been seen */
-	void *objects, *writers, *exposures; /* Judy1 sets of ids */
+	uint64_t events;  /* accepted so far: number of the next one */
+	uint64_t pages;	  /* highest page id there is; kept by the owner */
+	uint64_t last_ns; /* time of the last one */
+	bool ended;	  /* EV_END has been seen */
+	void *objects, *writers, *exposures, *stacks; /* Judy1 sets of ids */
 };
 
 /** Judges the event at ev of which `avail` bytes (at least a header) can be read, and remembers what it introduces.
