@@ -2,53 +2,58 @@
 /* emit.bpf.c: makes ring buffer records. Global functions: the verifier looks at each once, not once per caller. */
 #include "obs.bpf.h"
 
-#define EXE_DEPTH 12 /* directories that are walked up */
-#define EXE_END	  63 /* where the path ends while it is built; zeros follow */
+#define EXE_DEPTH 12  /* directories that are walked up */
+#define EXE_END	  63u /* where the path ends while it is built; zeros follow */
 
-/* Puts one more name in front of the path that begins at `at`; returns where it begins now, or -1 if it doesn't fit. */
-static __always_inline int exe_prepend(char *buf, int at, struct dentry *dentry)
+/*
+ * Puts one more name in front of the path; 1: that was the last, or it doesn't fit. Of memory the verifier assumes nothing: it
+ * looks at this once or twice, not once for each directory.
+ */
+static long exe_prepend(__u32 i, void *ctx)
 {
-	__u32 len = BPF_CORE_READ(dentry, d_name.len);
-	const unsigned char *name = BPF_CORE_READ(dentry, d_name.name);
+	struct exe_name *dst = *(struct exe_name **)ctx;
+	struct exe_scratch *s = &dst->scratch;
+	struct dentry *dentry = (void *)s->dentry;
+	__u64 parent = as_number(BPF_CORE_READ(dentry, d_parent)), at = s->at;
 
-	if (len > 61)
-		return -1;
+	if (!dentry || parent == s->dentry)
+		return 1;
+	__u64 len = BPF_CORE_READ(dentry, d_name.len);
+	if (len > 61 || at > EXE_END || at < len + 1)
+		return 1;
 	at -= len;
-	if (at < 1 || at > EXE_END)
-		return -1;
-	if (bpf_probe_read_kernel(buf + at, len, name))
-		return -1;
+	if (at > EXE_END ||
+	    bpf_probe_read_kernel(dst->text + at, len, BPF_CORE_READ(dentry, d_name.name)))
+		return 1;
 	at -= 1;
-	buf[at] = '/';
-	return at;
+	if (at > EXE_END)
+		return 1;
+	dst->text[at] = '/';
+	s->at = at;
+	s->dentry = parent;
+	return 0;
 }
 
 /* The path inside the mount, found by walking the names upwards (at most EXE_DEPTH); what doesn't fit is cut off. */
-__noinline int exe_path(__u64 dentry_addr, struct exe_name *dst)
+static __always_inline int exe_walk(__u64 dentry, struct exe_name *dst)
 {
-	struct dentry *dentry = (void *)dentry_addr;
-	int at = EXE_END;
-
-	if (!dst)
-		return 0;
-	for (int i = 0; i < EXE_DEPTH && dentry; i++) {
-		struct dentry *parent = BPF_CORE_READ(dentry, d_parent);
-		if (parent == dentry)
-			break;
-		int next = exe_prepend(dst->text, at, dentry);
-		if (next < 0)
-			break;
-		at = next;
-		dentry = parent;
-	}
-	if (at < 0 || at > EXE_END)
+	dst->scratch.dentry = dentry;
+	dst->scratch.at = EXE_END;
+	bpf_loop(EXE_DEPTH, exe_prepend, &dst, 0);
+	__u64 at = dst->scratch.at;
+	if (at > EXE_END)
 		return 0;
 	/* to the front: the parts overlap, and are copied from low addresses to high ones (copy_from_kernel_nofault) */
 	return bpf_probe_read_kernel(dst->text, sizeof(dst->text), dst->text + at);
 }
 
+__noinline int exe_path(__u64 dentry, struct exe_name *dst)
+{
+	return dst ? exe_walk(dentry, dst) : 0;
+}
+
 /* The place in its program where the current task, an outsider, is: a number that differs between call sites. */
-static __always_inline __u64 user_site(struct task_struct *task)
+static __noinline __u64 user_site(struct task_struct *task)
 {
 	struct pt_regs *regs = (void *)bpf_task_pt_regs(task);
 	__u64 sp = regs->sp, top = 0;
@@ -85,7 +90,7 @@ static __always_inline void emit_task(struct kevent *ev, __u64 named)
 	if (ev->site)
 		who_wanted(ev->site);
 	bpf_get_current_comm(ev->comm, sizeof(ev->comm));
-	exe_path(named ?: exe_dentry(task), (struct exe_name *)ev->exe);
+	exe_walk(named ?: exe_dentry(task), (struct exe_name *)ev->exe);
 }
 
 /* To which object; zeros if there is none. */

@@ -93,15 +93,21 @@ struct flight {
 	__u32 sum; /* 1 + number of the struct ksum that it is part of; 0: it is told by itself */
 };
 
-/** The field exe of kevent and khold, with room behind it to build the path backwards: not on the stack, of which a
- *  chain of calls has 512 bytes. */
+/** Room to build a path backwards: not on the stack, of which a chain of calls has 512 bytes. */
+struct exe_scratch {
+	char end[64];
+	__u64 dentry; /* whose name comes next, 0: none */
+	__u64 at;     /* where the path begins */
+};
+/** The field exe of kevent and khold, with this behind it. */
 struct exe_name {
-	char text[64], scratch[64];
+	char text[64];
+	struct exe_scratch scratch;
 };
 /** A record of the ring; what follows the event is nobody's. */
 struct event_room {
 	struct kevent ev;
-	char scratch[64];
+	struct exe_scratch scratch;
 };
 _Static_assert(__builtin_offsetof(struct event_room, scratch) ==
 		       __builtin_offsetof(struct kevent, exe) + 64,
@@ -109,7 +115,7 @@ _Static_assert(__builtin_offsetof(struct event_room, scratch) ==
 /** A record of the iterators, likewise. */
 struct hold_room {
 	struct khold h;
-	char scratch[64];
+	struct exe_scratch scratch;
 };
 _Static_assert(__builtin_offsetof(struct hold_room, scratch) ==
 		       __builtin_offsetof(struct khold, exe) + 64,
@@ -192,6 +198,8 @@ struct who_room {
 	__u32 busy;   /* a program is at work with what follows */
 	__u32 nseen;  /* of seen, how many were taken in all */
 	struct seen_range seen[SEEN_MAX];
+	__u64 walk, walk_at;	/* whose name comes next, 0: none; where to */
+	char names[KWHO_NAMES]; /* as in struct kfile, while they are put together */
 	struct kproc proc;
 	struct kcode code;
 	struct kstack stack;

@@ -25,10 +25,9 @@
 #define FS_IOC_UNRESVSP64_32 0x402c582b
 #define FS_IOC_ZERO_RANGE_32 0x402c5839
 
-/** struct file_clone_range of <linux/fs.h>. */
-struct clone_range {
-	__s64 src_fd;
-	__u64 src_offset, src_length, dest_offset;
+/** The second half of struct file_clone_range of <linux/fs.h>, behind the descriptor and the offset of the source. */
+struct clone_end {
+	__u64 src_length, dest_offset;
 };
 /** Head of struct file_dedupe_range, and one of its entries. */
 struct dedupe_head {
@@ -96,9 +95,9 @@ __noinline int call_part(__u32 fd, struct flight *f, __u32 slot)
 static __noinline int clone_range(__u32 fd, __u64 arg)
 {
 	struct flight f = { .n = { .channel = CH_CLONE, .hook = KHOOK_enter_ioctl } };
-	struct clone_range r = {};
+	struct clone_end r = {};
 
-	bpf_probe_read_user(&r, sizeof(r), (void *)arg);
+	bpf_probe_read_user(&r, sizeof(r), (void *)(arg + 2 * sizeof(__u64)));
 	f.n.offset = r.dest_offset;
 	f.n.length = r.src_length ?: TO_END;
 	return call_part(fd, &f, 0);

@@ -88,49 +88,41 @@ static __always_inline void who_head(struct kwho *who, __u32 type)
 	who->image = BPF_CORE_READ(task, self_exec_id);
 }
 
-/* A list of names, and how long it is. */
-struct names {
-	char text[KWHO_NAMES];
-};
-
+/*
+ * Names are put together in the room of the processor, then copied. Where the walk is, is kept there too, and each loop is a
+ * callback of bpf_loop: of memory of a map the verifier assumes nothing, and so it looks at each step once.
+ */
 #define NO_ROOM ((__u64)KWHO_NAMES)
 
-/* Adds a name at `at`; returns where the next one goes, or NO_ROOM. (Unsigned, and 64 bits wide, for the verifier of 6.1.) */
-static __always_inline __u64 name_add(struct names *dst, __u64 at, const void *name)
+/* Adds a name and goes on to the parent. (Unsigned, and 64 bits wide, for the verifier of 6.1.) 1: that was the last. */
+static __always_inline long name_add(struct who_room *room, const void *name, __u64 parent)
 {
-	if (at > KWHO_NAMES - NAME_MAX - 1)
-		return NO_ROOM;
-	__u64 n = bpf_probe_read_kernel_str(dst->text + at, NAME_MAX, name);
-	if (n < 2 || n > NAME_MAX)
-		return NO_ROOM;
-	return at + n;
-}
+	__u64 at = room->walk_at;
 
-/* Ends the list; `at` as name_add gave it. */
-static __always_inline int names_end(struct names *dst, __u64 at)
-{
-	if (at < KWHO_NAMES)
-		dst->text[at] = 0;
-	dst->text[KWHO_NAMES - 1] = at < KWHO_NAMES ? 0 : 1; /* not all */
+	room->walk_at = NO_ROOM;
+	if (at > KWHO_NAMES - NAME_MAX - 1)
+		return 1;
+	__u64 n = bpf_probe_read_kernel_str(room->names + at, NAME_MAX, name);
+	if (n < 2 || n > NAME_MAX)
+		return 1;
+	room->walk_at = at + n;
+	room->walk = parent;
 	return 0;
 }
 
-__noinline int names_of_file(__u64 dentry_addr, struct names *dst)
+static long name_of_dentry(__u32 i, void *ctx)
 {
-	struct dentry *dentry = (void *)dentry_addr;
-	__u64 at = 0;
-	int i;
+	struct who_room *room = who_room();
 
-	if (!dst)
-		return 0;
-	for (i = 0; i < NAMES_MAX && dentry && at < NO_ROOM; i++) {
-		struct dentry *parent = BPF_CORE_READ(dentry, d_parent);
-		if (parent == dentry)
-			break;
-		at = name_add(dst, at, BPF_CORE_READ(dentry, d_name.name));
-		dentry = parent;
+	if (!room || !room->walk)
+		return 1;
+	struct dentry *dentry = (void *)room->walk;
+	struct dentry *parent = BPF_CORE_READ(dentry, d_parent);
+	if (parent == dentry) {
+		room->walk = 0;
+		return 1;
 	}
-	return names_end(dst, i < NAMES_MAX ? at : NO_ROOM);
+	return name_add(room, BPF_CORE_READ(dentry, d_name.name), as_number(parent));
 }
 
 static __always_inline __u64 kernfs_parent(__u64 node)
@@ -143,31 +135,65 @@ static __always_inline __u64 kernfs_parent(__u64 node)
 	return (__u64)BPF_CORE_READ(kn, __parent);
 }
 
-/* Names of the nodes from one up to the root. */
-__noinline int names_of_node(__u64 node, struct names *dst)
+static long name_of_node(__u32 i, void *ctx)
 {
-	__u64 at = 0;
-	int i;
+	struct who_room *room = who_room();
 
-	if (!dst)
-		return 0;
-	for (i = 0; i < NAMES_MAX && node && at < NO_ROOM; i++) {
-		struct kernfs_node *kn = (void *)node;
-		__u64 parent = kernfs_parent(node);
-		if (!parent)
-			break;
-		at = name_add(dst, at, BPF_CORE_READ(kn, name));
-		node = parent;
+	if (!room || !room->walk)
+		return 1;
+	__u64 parent = kernfs_parent(room->walk);
+	if (!parent) {
+		room->walk = 0;
+		return 1;
 	}
-	return names_end(dst, i < NAMES_MAX ? at : NO_ROOM);
+	struct kernfs_node *kn = (void *)room->walk;
+	return name_add(room, BPF_CORE_READ(kn, name), parent);
 }
 
-static __always_inline void file_told(struct kfile *dst, struct file *file)
+/* Ends the list of names. */
+static __always_inline int names_end(struct who_room *room)
+{
+	__u64 at = room->walk_at;
+
+	if (at < NO_ROOM)
+		room->names[at] = 0;
+	room->names[KWHO_NAMES - 1] = at < NO_ROOM && !room->walk ? 0 : 1; /* not all */
+	return 0;
+}
+
+/* Leaves the names of a dentry, given by its address, in the room. */
+__noinline int names_of_file(__u64 dentry)
+{
+	struct who_room *room = who_room();
+
+	if (!room)
+		return 0;
+	room->walk = dentry;
+	room->walk_at = 0;
+	bpf_loop(NAMES_MAX, name_of_dentry, NULL, 0);
+	return names_end(room);
+}
+
+/* The same for a node of kernfs. */
+__noinline int names_of_node(__u64 node)
+{
+	struct who_room *room = who_room();
+
+	if (!room)
+		return 0;
+	room->walk = node;
+	room->walk_at = 0;
+	bpf_loop(NAMES_MAX, name_of_node, NULL, 0);
+	return names_end(room);
+}
+
+static __always_inline void file_told(struct who_room *room, struct kfile *dst, struct file *file)
 {
 	dst->inode = BPF_CORE_READ(file, f_inode, i_ino);
 	dst->dev = BPF_CORE_READ(file, f_inode, i_sb, s_dev);
 	dst->generation = BPF_CORE_READ(file, f_inode, i_generation);
-	names_of_file((__u64)BPF_CORE_READ(file, f_path.dentry), (struct names *)dst->names);
+	names_of_file(as_number(BPF_CORE_READ(file, f_path.dentry)));
+	bpf_probe_read_kernel(dst->names, sizeof(dst->names), room->names);
 }
 
 static __always_inline void put(const void *record, __u64 len)
@@ -198,8 +224,9 @@ static __noinline int tell_proc(__u32 context)
 	who_head(&p->who, KEV_PROC);
 	p->mnt_ns = BPF_CORE_READ(task, nsproxy, mnt_ns, ns.inum);
 	p->ns_pid = inner_pid(BPF_CORE_READ(task, group_leader, thread_pid));
-	file_told(&p->exe, BPF_CORE_READ(task, mm, exe_file));
-	names_of_node((__u64)BPF_CORE_READ(task, cgroups, dfl_cgrp, kn), (struct names *)p->cgroup);
+	file_told(room, &p->exe, BPF_CORE_READ(task, mm, exe_file));
+	names_of_node(as_number(BPF_CORE_READ(task, cgroups, dfl_cgrp, kn)));
+	bpf_probe_read_kernel(p->cgroup, sizeof(p->cgroup), room->names);
 	__u64 from = BPF_CORE_READ(task, mm, arg_start);
 	__u64 len = BPF_CORE_READ(task, mm, arg_end) - from;
 	if (len > KWHO_ARGS)
@@ -237,7 +264,7 @@ static __noinline int tell_code(const struct looked *l)
 	c->start = l->start;
 	c->end = l->end;
 	c->offset = l->offset;
-	file_told(&c->file, (void *)l->file);
+	file_told(room, &c->file, (void *)l->file);
 	c->head_len = bpf_probe_read_user(c->head, KWHO_HEAD, (void *)(l->start - l->offset))
 			      ? 0
 			      : KWHO_HEAD;
@@ -294,29 +321,36 @@ static __noinline int look_at_stack(void)
 	return 0;
 }
 
+/* One more piece of the stack; ctx: the context. */
+static long copy_piece(__u32 i, void *ctx)
+{
+	struct who_room *room = who_room();
+	const __u32 *context = ctx;
+
+	if (!room)
+		return 1;
+	struct kstack *s = &room->stack;
+	__u64 sp = s->regs[19], len = s->len;
+	__u64 n = PIECE - ((sp + len) & (PIECE - 1));
+	if (n > PIECE || len > KWHO_STACK - PIECE)
+		return 1;
+	if (bpf_probe_read_user(s->bytes + len, n, (void *)(sp + len)))
+		return 1;
+	s->len = len + n;
+	return *context == WHO_KERNEL_FAULT && !((sp + len + n) & 4095);
+}
+
 /* Registers, and as much of the stack as can be read; in a fault of the kernel, of its top page: a call has just begun there. */
 static __noinline int copy_stack(__u32 context)
 {
 	struct who_room *room = who_room();
 	struct pt_regs *regs = (void *)bpf_task_pt_regs(bpf_get_current_task_btf());
-	__u64 sp = regs->sp;
-	__u32 len = 0;
 
 	if (!room)
 		return 0;
-	struct kstack *s = &room->stack;
-	bpf_probe_read_kernel(s->regs, sizeof(s->regs), regs);
-	for (int i = 0; i < (int)(KWHO_STACK / PIECE); i++) {
-		__u32 n = PIECE - ((sp + len) & (PIECE - 1));
-		if (n > PIECE || len > KWHO_STACK - PIECE)
-			break;
-		if (bpf_probe_read_user(s->bytes + len, n, (void *)(sp + len)))
-			break;
-		len += n;
-		if (context == WHO_KERNEL_FAULT && !((sp + len) & 4095))
-			break;
-	}
-	s->len = len;
+	bpf_probe_read_kernel(room->stack.regs, sizeof(room->stack.regs), regs);
+	room->stack.len = 0;
+	bpf_loop(KWHO_STACK / PIECE, copy_piece, &context, 0);
 	return 0;
 }
 
