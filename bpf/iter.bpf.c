@@ -16,6 +16,16 @@ static __always_inline void compat_task(struct task_struct *task)
 		compat.seen = 1;
 }
 
+/* An outsider that has the memory that is asked for as its own (CLONE_VM). */
+static __always_inline void sharing_task(struct task_struct *task, __u32 tgid)
+{
+	if (!iter_args.mm || (__u64)BPF_CORE_READ(task, mm) != iter_args.mm ||
+	    bpf_map_lookup_elem(&tree, &tgid))
+		return;
+	iter_args.sharer = tgid;
+	bpf_core_read(iter_args.comm, sizeof(iter_args.comm), &task->comm);
+}
+
 SEC("bprec_iter/task")
 int iter_tree_add(struct bpf_iter__task *ctx)
 {
@@ -26,8 +36,12 @@ int iter_tree_add(struct bpf_iter__task *ctx)
 	__u32 tgid = BPF_CORE_READ(task, tgid);
 	__u64 signal = (__u64)BPF_CORE_READ(task, signal);
 	compat_task(task);
+	if (!iter_args.pid)
+		sharing_task(task, tgid);
 	if (tgid != iter_args.pid)
 		return 0;
+	if (BPF_CORE_READ(task, mm)) /* a leader that has ended has none */
+		iter_args.mm = (__u64)BPF_CORE_READ(task, mm);
 	if (bpf_map_update_elem(&tree, &tgid, &signal, BPF_ANY))
 		loss(KHOOK_iter_tree_add, LOSS_MAP_FULL);
 	else

@@ -203,8 +203,12 @@ struct kiter_args {
 	__u32 pid;    /* iter_tree_add, iter_watch: the process that is meant */
 	__u32 found;  /* out: 1 if it was seen */
 	__u64 object; /* iter_hold_*: only this object, 0: any watched */
+	__u64 mm; /* iter_tree_add, out: address of pid's memory; in, with pid 0: outsiders that use it are looked for */
+	__u32 sharer; /* out: the process of such an outsider, 0: there is none */
+	__u32 reserved;
+	char comm[16]; /* out: its name */
 };
-_Static_assert(sizeof(struct kiter_args) == 16, "kiter_args");
+_Static_assert(sizeof(struct kiter_args) == 48, "kiter_args");
 
 /** 32-bit processes; shared memory. */
 struct kcompat {

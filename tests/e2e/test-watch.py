@@ -286,6 +286,25 @@ def attach_and_leave():
     ins.end()
 
 
+def one_memory():
+    """--pid of a process whose memory another has, too: a store by that one comes by no record. Was: clean. The control: where
+    both are watched, there is nothing to tell."""
+    for which, verdict in (("child", "uncertain"), ("parent", "clean")):
+        both = Peer([prog("onememory")])
+        parent, child = (int(x) for x in both.hear().split()[1:])
+        trace = os.path.join(tempdir(), "trace")
+        w = subprocess.Popen([BPREC, "watch", "-q", "-o", trace, "--pid", str(child if which == "child" else parent)])
+        wait_until("it is watched", lambda: "onememory" in dump(trace))
+        expect(both.ask("store") == "saw 1", "the test is wrong: nothing was stored")
+        expect(both.end() == 0, "it fails")
+        expect(w.wait(LIMIT) == 0, f"exit status {w.returncode}")
+        v = check(trace)
+        expect_verdict(v, verdict)
+        expect([g["kind"] for g in v.gaps] == ["hidden-stores"] * (which == "child"), v.brief())
+        expect(which == "parent" or f"pid {parent} (onememory) has the same memory as pid {child} " in v.gaps[0]["reason"],
+               v.brief())
+
+
 def attach_tree():
     """Descendants are found too."""
     path, out = new_file(), Outsider()
@@ -381,7 +400,7 @@ def main():
         report.case(f"store on {place}", by_store, place)
     for fn in (own_writes, same_bytes, away_and_back, short_lived, unmapped_before,
                gone_before_we_look, library, child_maps, statuses, signals,
-               attach, attach_and_leave, attach_tree, beside_strace, beside_record, other_commands, killed, disabled,
+               attach, attach_and_leave, one_memory, attach_tree, beside_strace, beside_record, other_commands, killed, disabled,
                many_forks):
         report.case(fn.__name__.replace("_", " "), fn)
     report.exit()

@@ -9,6 +9,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "kern/state.h"
@@ -77,6 +78,20 @@ int kern__tree_add(struct kern *k, int pid)
 	if (err)
 		return err;
 	return args->found ? 0 : -ESRCH;
+}
+
+int kern__sharer(struct kern *k, int pid, char comm[16])
+{
+	struct kiter_args *args = kern_iter_args(k);
+	int err = kern__tree_add(k, pid);
+	const uint64_t mm = args->mm;
+
+	if (err || !mm)
+		return err;
+	*args = (struct kiter_args){ .mm = mm };
+	err = iter_run(k, KHOOK_iter_tree_add, 0, ignore, NULL);
+	memcpy(comm, args->comm, sizeof(args->comm));
+	return err ? err : (int)args->sharer;
 }
 
 void iter_find_compat(struct kern *k)

@@ -67,6 +67,9 @@ const struct kern_hook *kern__hooks(const struct kern *k, size_t *ret_n);
 void kern__calm(struct kern *k, int pid);
 /** Enters a process into the tree (children follow by themselves, in the kernel). 0 or -errno. */
 int kern__tree_add(struct kern *k, int pid);
+/** A process outside of the tree that has the same memory as an insider (clone with CLONE_VM); comm gets its name. Its number,
+ *  0: there is none, or -errno. */
+int kern__sharer(struct kern *k, int pid, char comm[16]);
 
 /** File descriptor that becomes readable when the ring buffer holds records; owned by k. */
 int kern__ring_fd(const struct kern *k);

@@ -268,6 +268,29 @@ static int adopt_children(struct recorder *r)
 	return err < 0 ? err : n;
 }
 
+/** Outsiders that have the same memory as somebody in the tree (CLONE_VM): what they store there, and what they map, comes by no
+ *  record. An insider that is forked later shares with insiders only. */
+static int tell_sharers(struct recorder *r)
+{
+	char comm[16] = "";
+	int err = 0;
+
+	for (const struct task *t = r->tasks; t && !err; t = t->hh.next) {
+		const int sharer = kern__sharer(r->k, t->pid, comm);
+
+		if (sharer == -ESRCH)
+			continue; /* it has ended meanwhile */
+		err = sharer < 0 ? sharer : 0;
+		if (sharer > 0)
+			err = emit__gap(
+				r, GAP_HIDDEN_STORES, CH_MMAP_STORE, 0,
+				"pid %d (%.15s) has the same memory as pid %d and isn't watched: "
+				"what it stores there, and what it maps, isn't seen",
+				sharer, comm, t->pid);
+	}
+	return err;
+}
+
 int watch_tree__attach(struct recorder *r, pid_t pid)
 {
 	int n = parent_of(pid) ? adopt(r, pid, 0) : 0;
@@ -278,5 +301,5 @@ int watch_tree__attach(struct recorder *r, pid_t pid)
 	for (int i = 0; n > 0 && i < PASSES_MAX; i++)
 		n = adopt_children(r);
 	r->attached_ns = now_ns();
-	return n < 0 ? n : 0;
+	return n < 0 ? n : tell_sharers(r);
 }
