@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "show/check.h"
 
@@ -24,6 +25,19 @@ static void put_named(const struct show_opts *o, const char *name, const char *s
 		term__colour(o->colour, TERM_PLAIN));
 	put(o, s);
 	fputc('\n', o->out);
+}
+
+/** The groups that say something: a line of /proc/PID/cgroup for each hierarchy, not those where it is in the root. */
+static void put_groups(const struct show_opts *o, const char *text)
+{
+	char *lines = strdup(text), *rest = lines, *line;
+
+	while (rest && (line = strsep(&rest, "\n"))) {
+		const char *path = strchr(line, '/');
+		if (path && path[1])
+			put_named(o, "cgroup  ", line);
+	}
+	free(lines);
 }
 
 static void print_frame(const struct show_opts *o, const struct check_frame *f, uint32_t i)
@@ -93,7 +107,7 @@ static void print_writer(const struct show_opts *o, const struct check_report *r
 	put_named(o, "file    ", *w->exe ? w->exe : "not known");
 	put_named(o, "build id", w->build_id);
 	put_named(o, "command ", w->args);
-	put_named(o, "cgroup  ", w->cgroup);
+	put_groups(o, w->cgroup);
 	for (size_t i = 0; i < rep->nstacks; i++) {
 		const struct check_stack *s = &rep->stacks[i];
 
