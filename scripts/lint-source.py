@@ -9,9 +9,8 @@ import sys
 FILE_MAX = 800          # lines
 FUNCTION_MAX = 100      # lines
 BLOCK_FROM = 150        # lines from which a .c begins with a block that explains it
-COMMENTED_MIN = 0.85    # part of the prototypes that have a comment directly above
 
-PROTOTYPE = re.compile(r"(?m)^(?!#|typedef|_?static|_S|return|extern\b|\s)([A-Za-z_\[][^;{}#]*?\([^;{}]*\)[^;{}]*;)")
+PROTOTYPE = re.compile(r"(?m)^(?!#|typedef|_?static|_S|return|extern\b|BPREC_BODY|\s)([A-Za-z_\[][^;{}#]*?\([^;{}]*\)[^;{}]*;)")
 PRINTS = re.compile(r"(?<![\w>.])(printf|vprintf|puts|putchar|perror|warnx?|errx?|psignal)\s*\(|"
                     r"(?<!\w)v?f(?:printf|puts|putc|write)\s*\([^;]*\b(?:stdout|stderr)\b")
 EXITS = re.compile(r"(?<!\w)(exit|quick_exit|abort)\s*\(")
@@ -78,16 +77,11 @@ def check_functions(paths):
 
 
 def check_comments(headers):
-    """Part of the prototypes with a comment directly above, as in: the last line before it ends a comment."""
-    total, bare = 0, []
+    """Each prototype has a comment directly above, as in: the last line before it ends a comment."""
     for path, text in headers.items():
         for m in PROTOTYPE.finditer(text):
-            total += 1
             if not text[:m.start()].rstrip().endswith("*/"):
-                bare.append("%s:%d" % (path, line_of(text, m.start())))
-    if total and 1 - len(bare) / total < COMMENTED_MIN:
-        problems.append("prototypes without a comment directly above: %d of %d\n  %s"
-                        % (len(bare), total, "\n  ".join(bare)))
+                problem(path, line_of(text, m.start()), "a prototype without a comment directly above")
 
 
 def check_calls(path, code):

@@ -64,9 +64,11 @@ int model__apply(struct model *m, const struct event_header *ev, uint64_t event_
 /** Why the last apply failed; never NULL. */
 const char *model__error(const struct model *m);
 
-/** Lookups; NULL if there is none. Dead threads stay known until their tid is used again. */
+/** A thread; NULL if there is none. Dead ones stay known until their tid is used again. Owned by the model, as all that follow. */
 const struct model_task *model__task(const struct model *m, uint32_t tid);
+/** An address space by its number; NULL if there is none. */
 const struct model_space *model__space(const struct model *m, uint32_t id);
+/** An object by its number; NULL if there is none. */
 const struct model_object *model__object(const struct model *m, uint32_t id);
 /** Root task; NULL before it. */
 const struct model_task *model__root(const struct model *m);

@@ -71,16 +71,27 @@ struct task *task__living(struct model *m, const struct event_header *ev);
 /** Frees a task. */
 void task__free(struct task *t);
 
-/** Each takes one kind of event. 0, -EBADMSG (model__refuse), -ENOMEM. */
+/* Each takes one kind of event. 0, -EBADMSG (model__refuse), -ENOMEM. */
+
+/** EV_PROCESS: a process or thread begins. */
 int apply__process(struct model *m, const struct event_header *ev);
+/** EV_EXEC: a new address space; the other threads of the process are gone. */
 int apply__exec(struct model *m, const struct event_header *ev);
+/** EV_EXIT: a thread ends, and with its last one the address space. */
 int apply__exit(struct model *m, const struct event_header *ev);
+/** EV_GROUP. */
 int apply__group(struct model *m, const struct event_header *ev);
+/** EV_MAP: a mapping, over what was there. */
 int apply__map(struct model *m, const struct event_header *ev);
+/** EV_UNMAP: a range without mappings. */
 int apply__unmap(struct model *m, const struct event_header *ev);
+/** EV_PROTECT: other access to a range that is mapped. */
 int apply__protect(struct model *m, const struct event_header *ev);
+/** EV_REMAP: a mapping moves, grows or shrinks. */
 int apply__remap(struct model *m, const struct event_header *ev);
+/** EV_OBJECT: an object is seen for the first time. */
 int apply__object(struct model *m, const struct event_header *ev);
+/** EV_PAGES: what pages of an object hold from here on. */
 int apply__pages(struct model *m, const struct event_header *ev);
 
 #endif

@@ -23,6 +23,7 @@ int maplist__read(struct maplist *l, pid_t pid);
 const struct khold *maplist__held_at(const struct maplist *l, uint64_t addr);
 /** What /proc has there, read now if it wasn't; NULL: nothing, or the process is gone. */
 const struct tracee_map *maplist__map_at(struct maplist *l, pid_t pid, uint64_t addr);
+/** Frees what it holds; an empty (zeroed) one is allowed. */
 void maplist__free(struct maplist *l);
 
 #endif

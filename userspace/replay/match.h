@@ -29,8 +29,9 @@ enum match_stop {
 int match__open(struct match *m, struct replay *rp, struct rtask *t, uint64_t point);
 /** (Re)makes the comparer. 0, -ENOTSUP, or negative with err__set. */
 int match__build(struct match *m, const struct comparer_term *terms, size_t n);
-/** Puts the jump into the program's code, and takes it away. 0 or negative with err__set. */
+/** Puts the jump into the program's code. 0 or negative with err__set. */
 int match__arm(struct match *m);
+/** Takes it away. 0 or negative with err__set. */
 int match__disarm(struct match *m);
 /** Not armed: has the program written other instructions to the point? */
 bool match__stale(const struct match *m);

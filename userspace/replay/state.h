@@ -184,6 +184,7 @@ void robject__drop(struct replay *rp, struct robject *o);
 void robject__put(struct robject *o);
 /** Stubs can change it from here on by themselves. */
 int robject__share(struct replay *rp, uint32_t id);
+/** Frees all; with the replay. */
 void robject__free_all(struct replay *rp);
 
 /* task.c */
@@ -191,11 +192,15 @@ void robject__free_all(struct replay *rp);
 int rspace__set_auxv(struct rspace *s, const void *auxv, uint32_t len);
 /** Gives a thread the extended state of another. */
 int rtask__copy_xstate(struct rtask *from, struct rtask *to);
+/** The thread with this tid in the trace; NULL: none lives. Owned by rp. */
 struct rtask *rtask__get(struct replay *rp, uint32_t tid);
-/** EV_PROCESS, EV_EXEC, EV_EXIT. */
+/** EV_PROCESS: makes the thread, in a stub of its own or with others. 0 or negative with err__set. */
 int rtask__process(struct replay *rp, const struct event_header *ev);
+/** EV_EXEC: the thread goes on in a new, empty address space. 0 or negative with err__set. */
 int rtask__exec(struct replay *rp, const struct event_header *ev);
+/** EV_EXIT: the thread is over, with what only it used. 0 or negative with err__set. */
 int rtask__exit(struct replay *rp, struct rtask *t, const struct event_header *ev);
+/** Frees all; with the replay. */
 void rtask__free_all(struct replay *rp);
 
 /* window.c */
@@ -262,10 +267,15 @@ int run__check_regs(struct replay *rp, struct rtask *t, uint64_t hash);
 const char *run__where(const struct rtask *t, char *buf, size_t size);
 
 /* calls.c */
+/** Events of a call (EV_SYSCALL_ENTER, EV_SYSCALL, EV_DATA): runs the thread to it, compares, gives it what was recorded.
+ *  0, -REPLAY_E_DIFFERS or another negative value with err__set. */
 int calls__event(struct replay *rp, struct rtask *t, const struct event_header *ev);
 /* signals.c */
+/** EV_SIGNAL: runs the thread to it if it came from its own code, compares, enters the handler. 0, -REPLAY_E_DIFFERS or another negative value with err__set. */
 int signals__event(struct replay *rp, struct rtask *t, const struct event_header *ev);
+/** EV_REGS: a return from a handler, or a preemption point. 0, -REPLAY_E_DIFFERS or another negative value with err__set. */
 int signals__regs(struct replay *rp, struct rtask *t, const struct event_header *ev);
+/** EV_INSN: runs the thread to an instruction whose outcome was recorded, and gives it that. 0, -REPLAY_E_DIFFERS or another negative value with err__set. */
 int signals__insn(struct replay *rp, struct rtask *t, const struct event_header *ev);
 /* memhash.c */
 /** A page, or the extended state, that differs. */
@@ -318,7 +328,9 @@ int checkpoint__save(struct replay *rp, struct robject *o);
 void checkpoint__cut(struct replay *rp, const struct robject *o, uint64_t size);
 
 /* output.c */
+/** A call that succeeded: what it wrote to stdout or stderr goes to opts.output. 0 or negative with err__set. */
 int output__call(struct replay *rp, struct rtask *t, const struct ev_syscall *c);
+/** EV_OUTPUT: the same for bytes that the kernel moved there (splice ...). 0, or what opts.output says. */
 int output__moved(struct replay *rp, struct rtask *t, const struct ev_output *o);
 
 /* engine.c */

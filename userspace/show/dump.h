@@ -31,14 +31,18 @@ struct dump_opts {
 /** Dumps to a sink, or (raw bytes) to its stream. 0, or negative with err__text. */
 int show__dump(struct reader *r, const struct dump_opts *d, struct sink *s);
 
-/** The parts, which get a trace whose events up to d->at have been read. 0, or negative with err__text. */
+/* The parts. 0, or negative with err__text. */
+
+/** Mappings of each address space as they are after event d->at. */
 int dump__maps(struct reader *r, const struct dump_opts *d, struct sink *s);
+/** Pages that the objects hold then, and which ones are stored. */
 int dump__pages(struct reader *r, const struct dump_opts *d, struct sink *s);
+/** Bytes of one object (d->object or d->path) as they are then. */
 int dump__object(struct reader *r, const struct dump_opts *d, struct sink *s);
 
-/** Feeds the events up to number `at` to a new model. before: called ahead of each one, may be NULL; its negative value
- *  ends it. 0, or negative with err__text. */
 struct model;
+/** Feeds the events up to number `at` to a new model. before: called ahead of each one, may be NULL; its negative value
+ *  ends it. *ret_model is the caller's (model__free). 0, or negative with err__text. */
 int dump__feed(struct reader *r, uint64_t at,
 	       int (*before)(void *ctx, const struct model *m, const struct event_header *ev),
 	       void *ctx, struct model **ret_model);

@@ -57,8 +57,9 @@ struct sink {
 	char closing[SINK_DEPTH]; /* text: what ends each open container */
 };
 
-/** A sink that writes text, or JSON lines. o has to outlive it. */
+/** A sink that writes text. o has to outlive it. */
 struct sink sink__text(const struct show_opts *o);
+/** One that writes JSON lines. o has to outlive it. */
 struct sink sink__json(const struct show_opts *o);
 
 #endif

@@ -72,8 +72,9 @@ uint64_t run__by_ret(const struct run *r, uint64_t limit);
 
 /** An ioctl (ioctl.c). */
 int run__ioctl(struct run *r, const struct sys_rule *rule);
-/** msghdr and mmsghdr (msg.c). */
+/** msghdr (msg.c). */
 int run__msg(struct run *r, const struct sys_rule *rule);
+/** An array of mmsghdr (msg.c): as many as the result says. */
 int run__mmsg(struct run *r, const struct sys_rule *rule);
 
 #endif

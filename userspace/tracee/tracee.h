@@ -56,22 +56,25 @@ void tracee__save_signals(void);
 int tracee__launch(const struct tracee_launch *l, int (*before_exec)(void *ctx, pid_t pid),
 		   void *ctx, pid_t *ret_pid);
 
-/** Registers, at a ptrace stop. */
+/** Registers, at a ptrace stop. 0 or -errno (-ESRCH: it is gone, or not stopped). */
 int tracee__get_regs(pid_t tid, struct regs64 *ret);
+/** Sets them. 0 or -errno, likewise. */
 int tracee__set_regs(pid_t tid, const struct regs64 *regs);
 /** Extended state (NT_X86_XSTATE). buf of size *len; *len gets the bytes read. */
 int tracee__get_xstate(pid_t tid, void *buf, size_t *len);
+/** Sets it. 0 or -errno. */
 int tracee__set_xstate(pid_t tid, const void *buf, size_t len);
 /** Do rdtsc and rdtscp fault in a thread for which PR_SET_TSC forbids them? Tried out in the calling thread, which must be the
  *  process's only one. fork, clone and exec keep it forbidden. */
 bool tracee__tsc_faults(void);
-/** Size of NT_X86_XSTATE on this machine (asked once), and XCR0. */
+/** Size of NT_X86_XSTATE on this machine, in bytes (asked once). */
 size_t tracee__xstate_size(void);
+/** XCR0: which parts of the extended state are in use. */
 uint64_t tracee__xcr0(void);
 
-/** Memory; works for a running tracee too. read: bytes read up to the first unreadable page, or -errno if none.
- *  write: also to pages that the tracee can't write (through /proc/PID/mem); all of it, or -errno. */
+/** Memory; works for a running tracee too. Bytes read up to the first unreadable page, or -errno if none. */
 ssize_t tracee__read(pid_t pid, uint64_t addr, void *buf, size_t len);
+/** Writes it, also to pages that the tracee can't write (through /proc/PID/mem). All of it, or -errno. */
 int tracee__write(pid_t pid, uint64_t addr, const void *buf, size_t len);
 /** Reads a NUL-terminated string of at most size - 1 bytes. Length, or -errno. */
 ssize_t tracee__read_string(pid_t pid, uint64_t addr, char *buf, size_t size);
