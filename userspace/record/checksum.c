@@ -59,7 +59,7 @@ static bool is_ahead(const struct task *t)
 	case TASK_STOPPED:
 		return t->stop == STOP_ENTRY || (t->exit_waits && (!t->entered || may_store(t)));
 	case TASK_DYING:
-		return t->tid != t->pid;
+		return t->tid != t->pid || t->nrobust;
 	default:
 		return false;
 	}

@@ -27,7 +27,8 @@
 #define CLONE3_PIDFD  8 /* offsets in struct clone_args (linux/sched.h) */
 #define CLONE3_CHILD  16
 #define CLONE3_PARENT 24
-#define LEADER_WAITS  500 /* times 100 us for a leader to become a zombie */
+#define LEADER_WAITS \
+	50000 /* times 100 us for a leader to become a zombie: it is on its way, but others may have the processor */
 
 /** A futex word that a thread may hold when it dies. */
 struct robust_word {
@@ -223,17 +224,30 @@ static bool is_zombie(const struct task *t)
 	return !end || end[2] == 'Z' || end[2] == 'X';
 }
 
+/** Does anybody see what the kernel stores at the end of a leader? */
+static bool is_seen(struct recorder *r, struct task *t)
+{
+	uint64_t addr;
+
+	if (t->clear_tid && neighbour(r, t))
+		return true;
+	for (size_t i = 0; i < t->nrobust; i++)
+		if (viewer(r, t, t->robust[i].addr, &addr))
+			return true;
+	return false;
+}
+
 int stored__leader(struct recorder *r, struct task *t)
 {
 	struct task *u = neighbour(r, t);
 	int err;
 
-	if (!u || (!t->clear_tid && !t->nrobust))
+	if (!is_seen(r, t))
 		return 0;
 	for (int i = 0; i < LEADER_WAITS && !is_zombie(t); i++)
 		usleep(100);
 	err = stored__robust(r, t);
-	if (!err && stored__cleared(r, t))
+	if (!err && u && stored__cleared(r, t))
 		err = write_word(r, u, t->clear_tid, 0);
 	t->clear_tid = 0;
 	return err;

@@ -15,8 +15,8 @@ void stored__at_exit(struct recorder *r, struct task *t);
 int stored__robust(struct recorder *r, struct task *t);
 /** The thread is gone: did the kernel store 0 at its clear_child_tid address? */
 bool stored__cleared(struct recorder *r, struct task *t);
-/** A leader that ends while other threads of its process go on: waits until its memory is left by it, and writes down what was
- *  stored. 0 or -errno. */
+/** A leader ends, and others see what the kernel stores then (threads of its process that go on; whoever maps a robust futex that
+ *  it holds): waits until it has left its memory, and writes down what was stored. 0 or -errno. */
 int stored__leader(struct recorder *r, struct task *t);
 
 #endif
