@@ -82,6 +82,14 @@ struct mm_struct {
 	unsigned long start_code;
 	unsigned long arg_start, arg_end; /* its arguments */
 	unsigned long task_size;	  /* where its addresses end: TASK_SIZE */
+	unsigned long flags;		  /* MMF_* */
+};
+/* since 6.18 */
+struct mm_bits {
+	unsigned long __mm_flags[1];
+};
+struct mm_struct___bits {
+	struct mm_bits flags;
 };
 struct ns_common {
 	unsigned int inum;
@@ -146,6 +154,7 @@ struct qstr {
 };
 struct super_block {
 	__u32 s_dev;
+	struct block_device *s_bdev;
 	unsigned long s_magic;
 };
 struct inode {
@@ -170,6 +179,17 @@ struct address_space {
 	atomic_t i_mmap_writable;
 	unsigned long nrpages;
 };
+struct gendisk {
+	struct block_device *part0; /* all of the disk */
+};
+struct block_device {
+	struct gendisk *bd_disk;
+	struct address_space *bd_mapping; /* since 6.11 */
+};
+/* before */
+struct block_device___inode {
+	struct inode *bd_inode;
+};
 struct dentry {
 	struct dentry *d_parent;
 	struct qstr d_name;
@@ -192,6 +212,9 @@ struct kiocb {
 	loff_t ki_pos;
 	void *ki_complete; /* NULL: whoever began it waits for its end */
 	int ki_flags;	   /* IOCB_* */
+};
+struct iov_iter {
+	unsigned long count; /* bytes */
 };
 struct iattr {
 	unsigned int ia_valid; /* ATTR_* */
@@ -270,11 +293,30 @@ struct io_cqe {
 	__s32 res;
 	int fd;
 };
+struct io_rsrc_node {
+	unsigned long file_ptr; /* low bits: flags */
+};
+struct io_rsrc_data {
+	struct io_rsrc_node **nodes;
+};
+struct io_file_table {
+	struct io_rsrc_data data; /* since 6.13 */
+};
+struct io_fixed_file {
+	unsigned long file_ptr; /* low bits: flags */
+};
+struct io_file_table___files {
+	struct io_fixed_file *files; /* before */
+};
+struct io_ring_ctx {
+	struct io_file_table file_table;
+};
 struct io_kiocb {
 	struct file *file;
 	__u8 opcode;
 	__u64 flags; /* REQ_F_* */
 	struct io_cqe cqe;
+	struct io_ring_ctx *ctx;
 };
 struct io_rw {
 	struct kiocb kiocb;

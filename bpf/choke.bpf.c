@@ -4,8 +4,8 @@
  *
  * All filesystems with a page cache call it in their write_iter, with the final offset (O_APPEND) and length, before a byte
  * has changed; what calls write_iter is where the write is over: vfs_write and its likes for a kiocb that is waited for
- * (ki_complete is NULL), the completion for others. Not seen: writes to block devices (blkdev_write_iter doesn't call it) and
- * btrfs's encoded ones.
+ * (ki_complete is NULL), the completion for others. Block devices don't call it (blkdev_write_iter): a choke point of its own.
+ * Not seen: btrfs's encoded writes, which are ioctls.
  *
  * loop calls write_iter itself (since 6.5 or so); there the end of the piece of work is the end. With direct I/O it
  * has none that is seen, and counts as under way.
@@ -75,8 +75,8 @@ static __always_inline __u64 kiocb_owner(struct kiocb *iocb, int ki_flags)
 	return as_number(iocb);
 }
 
-SEC("bprec_fexit/generic_write_checks")
-int BPF_PROG(choke_write_checks, struct kiocb *iocb, void *from, __s64 count)
+/* So many bytes are about to be written. */
+static __always_inline int write_begin(struct kiocb *iocb, __s64 count)
 {
 	struct file *file = BPF_CORE_READ(iocb, ki_filp);
 	__u64 object = (__u64)BPF_CORE_READ(file, f_mapping);
@@ -102,6 +102,18 @@ int BPF_PROG(choke_write_checks, struct kiocb *iocb, void *from, __s64 count)
 	choke_begin(&f);
 	who_tell(WHO_CALL);
 	return 0;
+}
+
+SEC("bprec_fexit/generic_write_checks")
+int BPF_PROG(choke_write_checks, struct kiocb *iocb, void *from, __s64 count)
+{
+	return write_begin(iocb, count);
+}
+
+SEC("bprec_fentry/blkdev_write_iter")
+int BPF_PROG(choke_device_write, struct kiocb *iocb, struct iov_iter *from)
+{
+	return write_begin(iocb, BPF_CORE_READ(from, count));
 }
 
 static __always_inline int write_end(__s64 ret)

@@ -53,6 +53,35 @@ int BPF_PROG(choke_fallocate_end, void *file, int mode, __u64 offset, __u64 leng
 	return 0;
 }
 
+/* Calls that change files in a way of their own: exchange of extents and the like. */
+SEC("bprec_fentry/__x64_sys_ioctl")
+int BPF_PROG(choke_ioctl, struct pt_regs *regs)
+{
+	ioctl_other(BPF_CORE_READ(regs, di), BPF_CORE_READ(regs, si), BPF_CORE_READ(regs, dx));
+	return 0;
+}
+
+SEC("bprec_fexit/__x64_sys_ioctl")
+int BPF_PROG(choke_ioctl_end, struct pt_regs *regs, long ret)
+{
+	flight_end(ret);
+	return 0;
+}
+
+SEC("bprec_fentry/__ia32_compat_sys_ioctl")
+int BPF_PROG(choke_ioctl32, struct pt_regs *regs)
+{
+	ioctl_other(BPF_CORE_READ(regs, bx), BPF_CORE_READ(regs, cx), BPF_CORE_READ(regs, dx));
+	return 0;
+}
+
+SEC("bprec_fexit/__ia32_compat_sys_ioctl")
+int BPF_PROG(choke_ioctl32_end, struct pt_regs *regs, long ret)
+{
+	flight_end(ret);
+	return 0;
+}
+
 /* overlayfs takes ATTR_OPEN away before it passes the change on (ovl_setattr, since 4.19): the call tells, too. */
 static __always_inline bool is_open(unsigned int valid)
 {

@@ -66,7 +66,10 @@ __noinline int watch_noted(struct note *n)
 	if (!n)
 		return 0;
 	n->type = KEV_WATCH;
-	if (watch_enter(n->object, n->hook) < 0)
+	int entered = watch_enter(n->object, n->hook);
+	if (entered > 0)
+		watch_device(n->object, n->hook);
+	if (entered < 0)
 		n->type = KEV_WATCH_FAILED;
 	else if (is_special(n->object))
 		n->flags |= KEVF_SPECIAL;

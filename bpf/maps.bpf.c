@@ -17,6 +17,7 @@ const volatile __u32 own_tgid = 0;
 const volatile __u32 uring_complete_args = 0;
 const volatile __u32 tell_tree = 0;
 const volatile __u32 sum_up = 0;
+const volatile __u32 uprobe_type = 0;
 
 struct kcompat compat;
 struct klate late;

@@ -193,6 +193,8 @@ static __always_inline int native_end(struct sys_exit *ctx)
 		return failed ? 0 : attached(ctx->ret, KHOOK_exit_shmat);
 	case NR64_MREMAP:
 		return failed ? 0 : remap_over(ctx->ret);
+	case NR64_ACCT:
+		return failed ? 0 : kernel_opened(KHOOK_exit_acct);
 	default:
 		return flight_end(ctx->ret);
 	}

@@ -117,28 +117,64 @@ __noinline int mem_written(const struct note *range, __u32 pid)
 	return emit(&n);
 }
 
-__noinline int watch_enter(__u64 object, __u32 hook)
+/* Page cache of a block device. */
+static __always_inline __u64 device_object(struct block_device *dev)
+{
+	struct block_device___inode *old = (void *)dev;
+
+	if (bpf_core_field_exists(dev->bd_mapping))
+		return as_number(BPF_CORE_READ(dev, bd_mapping));
+	return as_number(BPF_CORE_READ(old, bd_inode, i_mapping));
+}
+
+/* Enters one key. 0, or -1: no room. */
+static __always_inline int watch_put(__u64 object, __u64 beneath, __u32 hook)
 {
 	struct address_space *mapping = (void *)object;
 	struct inode *host = BPF_CORE_READ(mapping, host);
-
-	if (!object || !host) {
-		loss(hook, LOSS_READ_FAILED);
-		return -1;
-	}
-	if (watch_find(object))
-		return 0;
 	struct watch w = {
 		.inode = BPF_CORE_READ(host, i_ino),
 		.dev = BPF_CORE_READ(host, i_sb, s_dev),
 		.generation = BPF_CORE_READ(host, i_generation),
 		.size = BPF_CORE_READ(host, i_size),
+		.beneath = beneath,
 	};
-	if (bpf_map_update_elem(&watched, &object, &w, BPF_ANY)) {
-		loss(hook, LOSS_MAP_FULL);
+
+	if (!bpf_map_update_elem(&watched, &object, &w, BPF_ANY))
+		return 0;
+	loss(hook, LOSS_MAP_FULL);
+	return -1;
+}
+
+__noinline int watch_enter(__u64 object, __u32 hook)
+{
+	struct address_space *mapping = (void *)object;
+	struct watch *w;
+
+	if (!object || !BPF_CORE_READ(mapping, host)) {
+		loss(hook, LOSS_READ_FAILED);
 		return -1;
 	}
-	return 1;
+	w = watch_find(object);
+	if (w && !w->beneath)
+		return 0;
+	return watch_put(object, 0, hook) ? -1 : 1;
+}
+
+__noinline int watch_device(__u64 object, __u32 hook)
+{
+	struct address_space *mapping = (void *)object;
+	struct block_device *dev = BPF_CORE_READ(mapping, host, i_sb, s_bdev);
+
+	if (!dev)
+		return 0;
+	for (int i = 0; i < 2; i++) {
+		object = device_object(dev);
+		if (object && !watch_find(object))
+			watch_put(object, 1, hook);
+		dev = BPF_CORE_READ(dev, bd_disk, part0);
+	}
+	return 0;
 }
 
 __noinline int holder_add(__u32 flags, __u32 hook)

@@ -39,12 +39,14 @@ enum { S_IFMT = 0170000, S_IFREG = 0100000, S_IFBLK = 0060000 };
 enum { MMAPABLE = 1 << 10 }; /* BPF_F_MMAPABLE */
 #define OVERLAYFS_MAGIC 0x794c7630
 #define PROC_MAGIC	0x9fa0
+#define BDEVFS_MAGIC	0x62646576
 
 /** A watched object: its identity (the key alone is reused, DESIGN 12 rule 12) and its last known size. */
 struct watch {
 	__u64 inode;
 	__u32 dev, generation;
 	__u64 size;
+	__u64 beneath; /* 1: a block device that a file system lies on, which nobody maps */
 };
 
 /** What becomes a kevent; lives on a program's stack. Fields as in struct kevent. */
@@ -239,6 +241,8 @@ extern const volatile __u32 uring_complete_args;
 extern const volatile __u32 tell_tree;
 /** Set by userspace before loading: it takes sums, so changes may be summed up. */
 extern const volatile __u32 sum_up;
+/** Set by userspace before loading: type of uprobes in perf_event_attr; ~0: there are none. */
+extern const volatile __u32 uprobe_type;
 /** What is known of 32-bit processes. */
 extern struct kcompat compat;
 /** Which hooks are attached later. */
@@ -349,8 +353,16 @@ int file_target(__u64 file, struct target *ret);
 int mem_written(const struct note *range, __u32 pid);
 /** Enters an object as watched. 1: new, 0: was watched already, -1: it can't be entered. */
 int watch_enter(__u64 object, __u32 hook);
+/** Watches the block device on which the file system of a new one lies, and the disk of which that is a part: what is written
+ *  there goes by the page caches of the files, which show it where they read again. Not seen: devices of a filesystem that has
+ *  several (btrfs), and those below a device mapper. */
+int watch_device(__u64 object, __u32 hook);
 /** Enters the object of a note as watched (by an insider's mapping) and emits the note, with its type. */
 int watch_noted(struct note *n);
+/** Tells that an insider's memory has had breakpoints put into it by the kernel (uprobes), if it has. mm is an address. */
+int uprobe_look(__u64 mm, __u32 hook);
+/** The kernel has opened a file by itself: tells of all watched objects that are open for writing. */
+int kernel_opened(__u32 hook);
 /** Tells that mappings of the current process, an insider, changed. */
 int stir(__u32 hook);
 /** The current process, an insider, has a new image. */

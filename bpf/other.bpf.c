@@ -2,8 +2,8 @@
 /*
  * other.bpf.c: the less common calls: clone, dedupe and space ioctls, MADV_REMOVE, Linux AIO, process_vm_writev.
  *
- * A call that changes several objects has a flight for each; slot 0 comes first and is there if any is. Not looked at:
- * ioctls that swap extents (EXT4_IOC_MOVE_EXT, XFS exchange-range).
+ * A call that changes several objects has a flight for each; slot 0 comes first and is there if any is. An ioctl that isn't
+ * known may change all of its file.
  */
 #include "sys.bpf.h"
 
@@ -24,6 +24,16 @@
 #define FS_IOC_UNRESVSP_32   0x402c5829
 #define FS_IOC_UNRESVSP64_32 0x402c582b
 #define FS_IOC_ZERO_RANGE_32 0x402c5839
+
+/* Low halves of ioctls that exchange blocks of two files, and where in their argument the other descriptor is:
+ * <linux/fs.h> has none of them, they are the filesystems' own. */
+enum {
+	EXT4_MOVE_EXT = 0x660f,
+	XFS_SWAPEXT = 0x586d,
+	XFS_EXCHANGE_RANGE = 0x5881,
+	XFS_COMMIT_RANGE = 0x5883,
+};
+#define IOC_ONLY_TELLS(cmd) ((cmd) >> 30 == 2) /* _IOR: user space only reads */
 
 /** The second half of struct file_clone_range of <linux/fs.h>, behind the descriptor and the offset of the source. */
 struct clone_end {
@@ -138,6 +148,64 @@ static __noinline int space_range(__u32 fd, __u64 arg, __u32 at)
 	return call_part(fd, &f, 0);
 }
 
+/* Known to change no bytes of the file: those of terminals, which programs try on every file; FIBMAP, FIGETBSZ, FIEMAP,
+ * FS_IOC_SETFLAGS and FSSETXATTR, RESVSP; and what asks a block or loop device for something. */
+static __always_inline bool is_harmless(__u32 cmd)
+{
+	if (IOC_ONLY_TELLS(cmd) || (cmd >> 8 & 0xff) == 'T')
+		return true;
+	switch (cmd & 0xffff) {
+	case 0x0001:
+	case 0x0002:
+	case 0x0301: /* HDIO_GETGEO */
+	case 0x125e: /* BLKROGET */
+	case 0x1260: /* BLKGETSIZE */
+	case 0x1261: /* BLKFLSBUF */
+	case 0x1263: /* BLKRAGET */
+	case 0x1268: /* BLKSSZGET */
+	case 0x1278: /* BLKIOMIN */
+	case 0x1279: /* BLKIOOPT */
+	case 0x127a: /* BLKALIGNOFF */
+	case 0x127b: /* BLKPBSZGET */
+	case 0x127c: /* BLKDISCARDZEROES */
+	case 0x127e: /* BLKROTATIONAL */
+	case 0x4c01: /* LOOP_CLR_FD */
+	case 0x4c03: /* LOOP_GET_STATUS */
+	case 0x4c05: /* LOOP_GET_STATUS64 */
+	case 0x5820:
+	case 0x5828:
+	case 0x582a:
+	case 0x6602:
+	case 0x660b:
+		return true;
+	}
+	return false;
+}
+
+__noinline int ioctl_other(__u32 fd, __u32 cmd, __u64 arg)
+{
+	struct flight f = {
+		.n = { .length = TO_END, .channel = CH_UNKNOWN, .hook = KHOOK_enter_ioctl },
+	};
+	__u32 what = cmd & 0xffff, slot = 0;
+	__s32 words[5] = {};
+
+	if (is_harmless(cmd) || is_insider())
+		return 0;
+	bpf_probe_read_user(words, sizeof(words), (void *)arg);
+	if (what ==
+	    XFS_SWAPEXT) { /* of the two that it names, by whatever descriptor it is called */
+		slot = call_part(words[2], &f, 0);
+		return call_part(words[4], &f, slot);
+	}
+	slot = call_part(fd, &f, 0);
+	if (what == EXT4_MOVE_EXT)
+		call_part(words[1], &f, slot);
+	else if (what == XFS_EXCHANGE_RANGE || what == XFS_COMMIT_RANGE)
+		call_part(words[0], &f, slot);
+	return 0;
+}
+
 __noinline int ioctl_begin(__u32 fd, __u32 cmd, __u64 arg)
 {
 	struct flight f = { .n = { .channel = CH_CLONE, .hook = KHOOK_enter_ioctl } };
@@ -151,7 +219,7 @@ __noinline int ioctl_begin(__u32 fd, __u32 cmd, __u64 arg)
 	if (cmd == FS_IOC_UNRESVSP_32 || cmd == FS_IOC_UNRESVSP64_32 || cmd == FS_IOC_ZERO_RANGE_32)
 		return space_range(fd, arg, 4);
 	if (cmd != FICLONE)
-		return 0;
+		return ioctl_other(fd, cmd, arg);
 	f.n.length = TO_END;
 	return call_part(fd, &f, 0);
 }

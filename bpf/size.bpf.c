@@ -95,6 +95,23 @@ __noinline int truncate_end(struct flight *f, __s64 ret)
 	return 0;
 }
 
+/* For each watched object: it is open for writing. By whom the lists tell, or else it is the kernel. */
+static long open_for_writing(void *map, const __u64 *key, struct watch *w, __u32 *hook)
+{
+	struct note n = { .type = KEV_KERNEL_OPENED, .object = *key, .hook = *hook };
+	struct address_space *mapping = (void *)n.object;
+
+	if (!w->beneath && BPF_CORE_READ(mapping, host, i_writecount.counter) > 0)
+		emit(&n);
+	return 0;
+}
+
+__noinline int kernel_opened(__u32 hook)
+{
+	bpf_for_each_map_elem(&watched, open_for_writing, &hook, 0);
+	return 0;
+}
+
 /* open with O_TRUNC begins; others need nothing of their entry. */
 __noinline int open_begin(__u32 flags, __u32 hook)
 {

@@ -93,6 +93,7 @@ int BPF_PROG(tree_exec, struct task_struct *task)
 /* The last thread of a process ends. A function of its own, as in open_over. */
 static __noinline int process_over(__u32 tgid)
 {
+	uprobe_look((__u64)BPF_CORE_READ(bpf_get_current_task_btf(), mm), KHOOK_tree_exit);
 	if (tell_tree && is_insider())
 		exit_told(bpf_get_current_task_btf(), tgid);
 	if (bpf_map_lookup_elem(&holders, &tgid)) {

@@ -3,8 +3,9 @@
  * uring.bpf.c: requests of io_uring, from submission to completion, whoever carries them out (the submitter, a worker
  * or the polling thread: all share the descriptors and the tgid).
  *
- * At submission req->file is NULL; an ordinary descriptor is in req->cqe.fd. A registered file can only be read
- * at completion, so its change is announced late, with the time of the submission. A request that asks for no completion
+ * At submission req->file is NULL; what is in req->cqe.fd is an ordinary descriptor, or an index of the ring's table of
+ * registered files. A request before it in a chain may put a file there (open), so one that isn't found is looked for again
+ * at completion, and announced late, with the time of the submission. A request that asks for no completion
  * (IOSQE_CQE_SKIP_SUCCESS) has no end that could be seen: it counts as under way until its process is gone.
  */
 #include "obs.bpf.h"
@@ -19,6 +20,7 @@ enum {
 	OP_WRITE = 23,
 	OP_OPENAT2 = 28,
 	OP_SPLICE = 30,
+	OP_URING_CMD = 46, /* what an ioctl does */
 	OP_FTRUNCATE = 55,
 	OP_WRITEV_FIXED = 61,
 };
@@ -55,6 +57,7 @@ static __always_inline bool request_range(struct flight *f, __u8 opcode, void *c
 		fallocate_range(f, cmd);
 		return true;
 	case OP_SPLICE:
+	case OP_URING_CMD:
 	case OP_FTRUNCATE:
 		f->n.flags |= KEVF_RANGE_UNKNOWN;
 		f->n.length = TO_END;
@@ -68,11 +71,34 @@ static __always_inline bool request_range(struct flight *f, __u8 opcode, void *c
 	}
 }
 
-/* Where the descriptor is an ordinary one, finds the object. false: the request doesn't matter. */
-static __noinline int request_object(struct flight *f, __u32 fd)
+/* A file by its index among those that are registered with the ring; 0: there is none. */
+static __always_inline __u64 fixed_file(struct io_kiocb *req, __u32 index)
+{
+	struct io_ring_ctx *ctx = BPF_CORE_READ(req, ctx);
+	struct io_file_table *table =
+		(void *)ctx + bpf_core_field_offset(struct io_ring_ctx, file_table);
+	struct io_file_table___files *old = (void *)table;
+	struct io_rsrc_node *node = NULL;
+	__u64 file = 0;
+
+	if (bpf_core_field_exists(table->data)) {
+		struct io_rsrc_node **nodes = BPF_CORE_READ(table, data.nodes);
+
+		bpf_probe_read_kernel(&node, sizeof(node), nodes + index);
+		file = BPF_CORE_READ(node, file_ptr);
+	} else {
+		struct io_fixed_file *files = BPF_CORE_READ(old, files);
+
+		bpf_probe_read_kernel(&file, sizeof(file), files + index);
+	}
+	return file & ~7ull;
+}
+
+/* Finds the object of a file. false: the request doesn't matter. */
+static __noinline int request_object(struct flight *f, __u64 addr)
 {
 	struct target t = {};
-	int kind = fd_target(fd, &t);
+	int kind = file_target(addr, &t);
 
 	if (kind == TARGET_MEM)
 		mem_written(&f->n, t.pid);
@@ -100,9 +126,16 @@ static __always_inline int submit(struct io_kiocb *req, __u32 hook)
 
 	if (!request_range(&f, BPF_CORE_READ(req, opcode), req))
 		return 0;
-	if (f.end != END_BY_FD && !(flags & REQ_F_FIXED_FILE) &&
-	    !request_object(&f, BPF_CORE_READ(req, cqe.fd)))
-		return 0;
+	if (f.end != END_BY_FD) {
+		bool fixed = flags & REQ_F_FIXED_FILE;
+		__u32 fd = BPF_CORE_READ(req, cqe.fd);
+		__u64 file = fixed ? fixed_file(req, fd) : fd_file(fd);
+
+		if (!file && fixed && flags & REQ_F_CQE_SKIP)
+			loss(hook, LOSS_READ_FAILED); /* it isn't known what it writes to */
+		if (!request_object(&f, file) && !fixed)
+			return 0;
+	}
 	f.who = as_number(req);
 	if (!(flags & REQ_F_CQE_SKIP))
 		return flight_begin(&f, FLIGHT_URING);
@@ -127,15 +160,12 @@ int BPF_PROG(uring_submit_sqe, struct io_kiocb *req)
 	return who_tell(WHO_CALL);
 }
 
-/* A registered file is known now. */
+/* A registered file that wasn't there at submission. */
 static __noinline int complete_fixed(struct flight *f, __u64 file, __s64 res)
 {
 	struct target t = {};
-	int kind = file_target(file, &t);
 
-	if (kind == TARGET_MEM && res > 0)
-		return mem_written(&f->n, t.pid);
-	if (kind != TARGET_WATCHED)
+	if (file_target(file, &t) != TARGET_WATCHED)
 		return 0;
 	f->n.object = t.object;
 	if (f->end != END_AS_BEGUN && f->end != END_GIVEN_POS)

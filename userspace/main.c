@@ -76,6 +76,7 @@
  *   record/stacks.[ch]      where they were, by name
  *   record/image.[ch]       looks at what is executed
  *   record/faults.[ch]      pages an outsider may store into
+ *   record/beneath.[ch]     block devices, breakpoints
  *   record/holders.[ch]     who can write an object
  *   record/sharing.[ch]     what closes share groups
  *
@@ -142,6 +143,7 @@
  *   bpf/write.bpf.c         write family, sendfile, splice, copy_file_range
  *   bpf/other.bpf.c         clone, MADV_REMOVE, aio, process_vm_writev
  *   bpf/uring.bpf.c         requests of io_uring
+ *   bpf/uprobe.bpf.c        breakpoints in insiders' memory
  *   bpf/pin.bpf.c           pages that somebody has pinned
  *   bpf/late.bpf.c          stores by the kernel into outsiders' mappings
  *   bpf/compat.bpf.c        calls of 32-bit programs

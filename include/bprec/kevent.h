@@ -67,6 +67,12 @@ enum kevent_type {
 	KEV_PROC = 18,
 	KEV_CODE = 19,
 	KEV_STACK = 20,
+	/* An outsider asks for breakpoints in some file (uprobes), wherever it is mapped. */
+	KEV_UPROBE = 21,
+	/* An insider's memory goes into which such breakpoints have been put. */
+	KEV_UPROBED = 22,
+	/* A call has made the kernel open some file for writing by itself; the object is one that is open so. */
+	KEV_KERNEL_OPENED = 23,
 };
 
 /** Flags of struct kevent. */

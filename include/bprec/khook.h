@@ -76,7 +76,12 @@
 	X(uring_complete, uring_complete, "tp_btf/io_uring_complete", "io_uring")                 \
 	X(enter_io_uring_register, register_begin, BPREC_KHOOK_SYS "enter_io_uring_register", "") \
 	X(enter_process_vm_writev, call_begin, BPREC_KHOOK_SYS "enter_process_vm_writev",         \
-	  "remote-memory")
+	  "remote-memory")                                                                        \
+	X(exit_acct, call_end, BPREC_KHOOK_SYS "exit_acct", "")                                   \
+	X(memory_gone, memory_gone, "tp_btf/exit_mmap", "uprobe")                                 \
+	X(memory_going, memory_going, "fentry/exit_mmap", "uprobe")                               \
+	X(enter_perf_event_open, uprobe_begin, BPREC_KHOOK_SYS "enter_perf_event_open", "")       \
+	X(enter_bpf, uprobe_begin, BPREC_KHOOK_SYS "enter_bpf", "")
 
 #define BPREC_KHOOKS_COMPAT(X)                                       \
 	X(compat_enter, compat_enter, "tp_btf/sys_enter", "unknown") \
@@ -137,6 +142,7 @@
 #define BPREC_KHOOKS_CHOKE_WRITE(X)                                                              \
 	X(choke_write_checks, choke_write_checks, "fexit/generic_write_checks",                  \
 	  "write pwrite writev pwritev direct-write sendfile splice io_uring aio kernel")        \
+	X(choke_device_write, choke_device_write, "fentry/blkdev_write_iter", "block-device")    \
 	X(choke_vfs_write, choke_vfs_write, "fexit/vfs_write", "write pwrite direct-write")      \
 	X(choke_vfs_writev, choke_vfs_writev, "fexit/vfs_writev", "writev pwritev direct-write") \
 	X(choke_iter_write, choke_iter_write, "fexit/vfs_iter_write", "kernel")                  \
@@ -159,6 +165,10 @@
 	X(choke_clone_end, choke_clone_end, "fexit/vfs_clone_file_range", "clone")              \
 	X(choke_dedupe, choke_dedupe, "fentry/vfs_dedupe_file_range_one", "dedupe")             \
 	X(choke_dedupe_end, choke_dedupe_end, "fexit/vfs_dedupe_file_range_one", "dedupe")      \
+	X(choke_ioctl, choke_ioctl, "fentry/__x64_sys_ioctl", "")                               \
+	X(choke_ioctl_end, choke_ioctl_end, "fexit/__x64_sys_ioctl", "")                        \
+	X(choke_ioctl32, choke_ioctl32, "fentry/__ia32_compat_sys_ioctl", "")                   \
+	X(choke_ioctl32_end, choke_ioctl32_end, "fexit/__ia32_compat_sys_ioctl", "")            \
 	X(choke_fd, choke_fd, "fentry/fd_install", "open-trunc")
 
 #define BPREC_KHOOKS_CHOKE_MAP(X)                                                                  \

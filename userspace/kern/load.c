@@ -232,6 +232,20 @@ static void choose_uring(struct kern *k)
 		sqe->serves = "";
 }
 
+/* Whoever tells of memory that goes: the tracepoint, or before 6.1 the function. */
+static void choose_exit_mmap(struct kern *k)
+{
+	struct kern_hook *tp = &k->hooks[KHOOK_memory_gone];
+	struct kern_hook *fn = &k->hooks[KHOOK_memory_going];
+
+	if (tp->state == HOOK_ATTACHED || tp->state == HOOK_OFF) {
+		fn->state = HOOK_SPARE;
+		fn->serves = "";
+	} else if (fn->state == HOOK_ATTACHED) {
+		tp->serves = "";
+	}
+}
+
 /* First hook of the program of hook i. */
 static int program_owner(int i)
 {
@@ -261,6 +275,19 @@ static struct bprec_bpf *open_object(const struct places *p)
 	return bprec_bpf__open_opts(&opts);
 }
 
+/* Type of uprobes in perf_event_attr; ~0: this kernel has none. */
+static uint32_t uprobe_type(void)
+{
+	FILE *f = fopen("/sys/bus/event_source/devices/uprobe/type", "re");
+	uint32_t type = ~0u;
+
+	if (f && fscanf(f, "%u", &type) != 1)
+		type = ~0u;
+	if (f)
+		fclose(f);
+	return type;
+}
+
 /* Sets constants, and which programs are loaded: those whose hooks are wanted (only: one hook, or -1). */
 static void configure(const struct kern *k, struct bprec_bpf *skel, const struct kern_opts *opts,
 		      const struct places *places, int only)
@@ -269,6 +296,7 @@ static void configure(const struct kern *k, struct bprec_bpf *skel, const struct
 	skel->rodata->uring_complete_args = places->uring_args;
 	skel->rodata->tell_tree = opts->tree;
 	skel->rodata->sum_up = opts->sums;
+	skel->rodata->uprobe_type = uprobe_type();
 	if (opts->ring_bytes)
 		bpf_map__set_max_entries(skel->maps.ring, opts->ring_bytes);
 	for (int i = 0; i < KHOOK_MAX; i++) {
@@ -339,6 +367,7 @@ static int load(struct kern *k, const struct kern_opts *opts, struct places *p)
 	for (;;) {
 		find_hooks(k, p, opts);
 		choose_uring(k);
+		choose_exit_mmap(k);
 		tier_choose(k, opts);
 		err = load_object(k, skel, opts, p);
 		if (!err || err == -EPERM || err == -ENOMEM || !try_each(k, opts, p))

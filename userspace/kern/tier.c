@@ -34,6 +34,7 @@ enum group {
 /** Of a choke point: its group. */
 static const unsigned int chokes[KHOOK_MAX] = {
 	[KHOOK_choke_write_checks] = WRITES,
+	[KHOOK_choke_device_write] = WRITES,
 	[KHOOK_choke_vfs_write] = WRITES,
 	[KHOOK_choke_vfs_writev] = WRITES,
 	[KHOOK_choke_iter_write] = WRITES,
@@ -53,6 +54,10 @@ static const unsigned int chokes[KHOOK_MAX] = {
 	[KHOOK_choke_clone_end] = BLOCKS,
 	[KHOOK_choke_dedupe] = BLOCKS,
 	[KHOOK_choke_dedupe_end] = BLOCKS,
+	[KHOOK_choke_ioctl] = BLOCKS,
+	[KHOOK_choke_ioctl_end] = BLOCKS,
+	[KHOOK_choke_ioctl32] = BLOCKS | HELP,
+	[KHOOK_choke_ioctl32_end] = BLOCKS | HELP,
 	[KHOOK_choke_mmap] = MAPS,
 	[KHOOK_choke_mmap_end] = MAPS,
 	[KHOOK_choke_munmap] = MAPS,
@@ -112,6 +117,7 @@ static const unsigned int work[KHOOK_MAX] = {
 	[KHOOK_uring_submit] = WRITES | SPACE | SIZES,
 	[KHOOK_uring_submit_sqe] = WRITES | SPACE | SIZES,
 	[KHOOK_enter_process_vm_writev] = REMOTE,
+	[KHOOK_exit_acct] = WRITES,
 	[KHOOK_enter_mmap] = MAPS,
 	[KHOOK_exit_mmap] = MAPS,
 	[KHOOK_enter_munmap] = MAPS,
@@ -125,6 +131,8 @@ static const unsigned int work[KHOOK_MAX] = {
 	[KHOOK_exit_shmdt] = MAPS,
 	[KHOOK_enter_io_uring_register] =
 		MAPS, /* it only names who pins, and would put every call on the machine on the slow path */
+	[KHOOK_enter_perf_event_open] = MAPS, /* the same of uprobes */
+	[KHOOK_enter_bpf] = MAPS,
 	[KHOOK_fault_user] = FAULTS,
 	[KHOOK_fault_kernel] = FAULTS,
 	[KHOOK_compat_enter] = ALL,

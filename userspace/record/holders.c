@@ -26,8 +26,10 @@
 
 #define VMA_SHARED   0x8 /* VM_SHARED, VM_MAYWRITE of <linux/mm.h> */
 #define VMA_MAYWRITE 0x20
-#define COUNT_MIN_NS 40000000ull /* counters are not looked at more often */
-#define COUNT_SHARE  20		 /* and not more than one part in so many of the time */
+#define COUNT_MIN_NS 40000000ull  /* counters are not looked at more often */
+#define COUNT_SHARE  20		  /* and not more than one part in so many of the time */
+#define ALL_MIN_NS   500000000ull /* those of objects that nobody is known to be able to write */
+#define ALL_SHARE    100
 
 /** A sweep over the holders of one object. */
 struct sweep {
@@ -149,6 +151,7 @@ static int list_holders(struct recorder *r, struct object *o, bool *ret_hidden)
 
 	get_counters(r, o); /* what was closed meanwhile is not hidden */
 	*ret_hidden = before > (int32_t)s.nfiles && o->writecount > (int32_t)s.nfiles;
+	o->nfiles = s.nfiles;
 	if (!s.insiders && !s.outsiders && o->mmap_writable > 0)
 		*ret_hidden = true;
 	Judy1FreeArray(&s.files, PJE0);
@@ -181,6 +184,7 @@ int holders__look(struct recorder *r, struct object *o)
 	struct exposure *e;
 
 	o->recount = false;
+	o->nfiles = 0;
 	if (!r->k || !o->key || o->device)
 		return 0;
 	LL_FOREACH (r->exposures, e)
@@ -213,14 +217,36 @@ static bool recount(struct recorder *r, struct object *o)
 	return o->writecount != writecount || o->mmap_writable != mmap_writable;
 }
 
+int holders__count(struct recorder *r, struct object *o)
+{
+	return r->k && o->key && !o->device && recount(r, o) ? holders__look(r, o) : 0;
+}
+
+/** What the kernel opens by itself (a swap file, accounting, an export) passes no hook: the counters tell, a moment later. */
+static int count_all(struct recorder *r, uint64_t now)
+{
+	uint64_t took;
+	int err = 0;
+
+	for (struct object *o = r->objects; o && !err; o = o->hh.next)
+		if (!o->exposed && object__mapped(r, o))
+			err = holders__count(r, o);
+	took = now_ns() - now;
+	r->next_count_all_ns =
+		now + took + (ALL_SHARE * took > ALL_MIN_NS ? ALL_SHARE * took : ALL_MIN_NS);
+	return err;
+}
+
 /* A descriptor that is closed makes no event: the counters tell, a moment later. */
 int holders__tick(struct recorder *r, uint64_t now)
 {
 	uint64_t took;
 	int err = 0;
 
-	if (!r->k || (!r->exposures && !r->any_recount) || now < r->next_count_ns)
-		return 0;
+	if (r->k && now >= r->next_count_all_ns)
+		err = count_all(r, now);
+	if (err || !r->k || (!r->exposures && !r->any_recount) || now < r->next_count_ns)
+		return err;
 	r->any_recount = false;
 	for (struct object *o = r->objects; o && !err; o = o->hh.next)
 		if (o->exposed && o->key && (recount(r, o) || o->recount))
@@ -320,6 +346,17 @@ static int on_new_holder(struct recorder *r, const struct kevent *ke, struct obj
 			     map ? ke->length : ~0ull);
 }
 
+/** Who has it open may have closed it by the time it is looked at; then what was counted decides. */
+static int on_kernel_opened(struct recorder *r, const struct kevent *ke, struct object *o)
+{
+	int err = holders__look(r, o);
+
+	if (err || exposure__unattributed(r, o) || ke->writecount <= (int32_t)o->nfiles)
+		return err;
+	o->recount = r->any_recount = true;
+	return exposure__add(r, o, EXPOSURE_UNATTRIBUTED, 0, 0, ke->ns, 0, ~0ull);
+}
+
 int holders__event(struct recorder *r, const struct kevent *ke)
 {
 	struct object *o;
@@ -336,6 +373,8 @@ int holders__event(struct recorder *r, const struct kevent *ke)
 	o = object__by_kevent(r, ke);
 	if (!o)
 		return 0; /* watched a moment ago, its mapping is not written down yet: looked at then */
+	if (ke->type == KEV_KERNEL_OPENED)
+		return on_kernel_opened(r, ke, o);
 	if (ke->type == KEV_PINNED)
 		return exposure__add_pinned(r, o, ke->tgid, who__from_event(r, ke));
 	return on_new_holder(r, ke, o);

@@ -9,7 +9,9 @@
 int holders__look(struct recorder *r, struct object *o);
 /** Looks whether somebody has pinned pages of [first, first + n), which no counter shows. 0 or -errno. */
 int holders__pins(struct recorder *r, struct object *o, uint64_t first, uint64_t n);
-/** Looks again at exposed objects whose counters have changed. 0 or -errno. */
+/** Looks who can write the object if the kernel's counters have changed since the last look. 0 or -errno. */
+int holders__count(struct recorder *r, struct object *o);
+/** Looks again at objects whose counters have changed: at exposed ones often, at others now and then. 0 or -errno. */
 int holders__tick(struct recorder *r, uint64_t now);
 /** An event about a descriptor, a mapping, a fork or an exit of a holder. 0 or -errno. */
 int holders__event(struct recorder *r, const struct kevent *ke);

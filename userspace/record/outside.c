@@ -20,6 +20,7 @@
 #include <utlist.h>
 
 #include "record/about.h"
+#include "record/beneath.h"
 #include "record/compare.h"
 #include "record/emit.h"
 #include "record/events.h"
@@ -232,6 +233,11 @@ static int on_gone(struct recorder *r, const struct kevent *ke)
 
 int outside__event(struct recorder *r, const struct kevent *ke)
 {
+	bool taken;
+	const int err = beneath__event(r, ke, &taken);
+
+	if (err || taken)
+		return err;
 	switch (ke->type) {
 	case KEV_WATCH:
 		return on_watch(r, ke);
@@ -474,7 +480,8 @@ int outside__before_unmap(struct recorder *r, struct task *t, uint64_t addr, uin
 
 		if (!o || !goes_first(s, i, addr, len, whole))
 			continue;
-		if (o->exposed || o->memory)
+		err = holders__count(r, o);
+		if (!err && (o->exposed || o->memory))
 			err = look__last(r, o);
 		if (!err && r->changes)
 			err = mark_in_flight(r, t, o);
@@ -510,6 +517,7 @@ int outside__finish(struct recorder *r)
 		DL_DELETE(r->changes, c);
 		free(c);
 	}
+	beneath__free(r);
 	if (!r->k)
 		return 0;
 	err = exposure__end_all(r);

@@ -173,7 +173,8 @@ struct object {
 	bool recount; /* somebody who held it is gone: look again who does */
 	bool stale;   /* saved pages may be out of date: save again at the next mmap */
 	int32_t writecount, mmap_writable; /* at the last look */
-	struct ranges saved;		   /* pages that are saved and up to date */
+	size_t nfiles;	      /* open files that can write it and that the lists showed then */
+	struct ranges saved;  /* pages that are saved and up to date */
 	uint64_t look_ns;     /* each of these was saved or compared at this time or later */
 	struct ranges lately; /* pages that were compared again ... */
 	uint64_t lately_ns;   /* ... at this time or later */
@@ -223,6 +224,14 @@ struct change {
 	uint64_t count; /* changes that it sums up, and no event has counted yet */
 	uint64_t told;	/* of an open sum: changes that events have counted already */
 	struct change *prev, *next;
+};
+
+/** A change beneath what is mapped that was told of. */
+struct beneath {
+	uint32_t dev; /* the block device, in the kernel's encoding; 0: breakpoints */
+	uint32_t
+		writer; /* who wrote there, as in struct outsider; of breakpoints the process that had them */
+	struct beneath *next;
 };
 
 /** An outsider by name. Its EV_WRITER is written with the first event that refers to it. */
@@ -315,6 +324,8 @@ struct recorder {
 	uint32_t next_stack;
 	uint64_t next_stack_ns; /* none is named before */
 	struct exposure *exposures;
+	struct beneath *beneath;
+	struct kevent uprobe; /* the last call that asked for uprobes; tgid 0: none */
 	struct look_budget budget;
 	bool rearm;	      /* soft-dirty bits of outsiders are read and cleared before looks */
 	uint64_t rearm_ns;    /* ... when they were last, 0: never */
@@ -335,8 +346,9 @@ struct recorder {
 	struct wait_result *wq; /* stops not yet dispatched */
 	size_t wq_n, wq_at, wq_cap;
 	uint64_t next_tick_ns;
-	bool any_recount;	/* of some object */
-	uint64_t next_count_ns; /* the counters of exposed objects are not looked at before */
+	bool any_recount;	    /* of some object */
+	uint64_t next_count_ns;	    /* the counters of exposed objects are not looked at before */
+	uint64_t next_count_all_ns; /* ... those of all that are mapped */
 	struct home home; /* processor of the recorder's thread and of insiders that stop often */
 	struct files *files;	 /* descriptors that lead to stdin, stdout, stderr */
 	uint8_t stream_of[3];	 /* the first stream that is the same file */

@@ -1,0 +1,422 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+# timeout 180
+"""Changes that the kernel makes for somebody, by ways that no write of the file shows. Each case says in its docstring what
+the verdict was before it was thought of. What is in the table of docs/VERDICTS.md, "Ways of changing", is tried here."""
+import atexit
+import contextlib
+import ctypes
+import fcntl
+import mmap
+import os
+import resource
+import struct
+import subprocess
+import sys
+import threading
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [os.path.join(HERE, "..", "lib"), os.path.join(HERE, "..", "bpf")]
+import mounts  # noqa: E402
+import ops  # noqa: E402
+from e2e import PAGE, Insider, Report, Skip, expect, fnv, need_root, tempdir, wait_until  # noqa: E402
+from ops import iovec, syscall  # noqa: E402
+
+PAGES = 4
+TRACING = "/sys/kernel/tracing/"
+libc = ctypes.CDLL(None, use_errno=True)
+libc.acct.argtypes = [ctypes.c_char_p]
+
+
+def fresh(place, name, data=None):
+    """A file of some pages; without data it is full of one-byte instructions."""
+    place.create(name, data or b"\x90" * PAGES * PAGE)
+    return os.path.join(place.real, name)
+
+
+def pages(first):
+    """Contents: pages that all differ."""
+    return b"".join(bytes([first + n]) * PAGE for n in range(PAGES))
+
+
+class Seen:
+    """An insider that maps the file, and what it saw of its pages, each time it was asked."""
+
+    def __init__(self, path, kind="shared", touch="touch", command="record"):
+        self.path = path
+        self.insider = Insider(command=command)
+        self.number = self.insider.map(path, kind, length=PAGES * PAGE, touch=touch)
+        self.views = []
+        if touch == "touch":
+            self.look()
+        self.insider.blocked()
+
+    def look(self):
+        """What it sees now."""
+        self.views.append([self.insider.hash(self.number, n) for n in range(PAGES)])
+        self.insider.blocked()
+        return self.views[-1]
+
+    def verdict(self, changed=True, back=False):
+        """Ends the recording. The views must have differed; back: and the last one is the first."""
+        if changed:
+            expect(len(set(map(tuple, self.views))) > 1, "the test is wrong: nothing changed")
+        if back:
+            expect(self.views[0] == self.views[-1], "the test is wrong: the old bytes are not back")
+        v = self.insider.finish()
+        expect(v.verdict != "clean", "clean")
+        return v
+
+
+def gap(v, kind, channel):
+    """There must be such a gap; its text."""
+    found = [g for g in v.gaps if (g["kind"], g["channel"]) == (kind, channel)]
+    expect(found, f"no gap {kind} {channel}: {v.brief()}")
+    return found[0]["reason"]
+
+
+def changes(v, path):
+    """Changes of a file, short."""
+    return [(c["channel"], (c["by"] or {}).get("pid"), c["outcome"]) for c in v.of(path)]
+
+
+def write_to(path, text):
+    """One write to a file of tracefs."""
+    fd = os.open(path, os.O_WRONLY | os.O_APPEND)
+    try:
+        os.write(fd, text.encode())
+    finally:
+        os.close(fd)
+
+
+@contextlib.contextmanager
+def breakpoint_at(path, offset, pid):
+    """A uprobe; pid None: by tracefs, for all; -1: for all."""
+    if pid is None:
+        name = f"bprec{os.getpid()}/at"
+        if not os.path.exists(TRACING + "uprobe_events"):
+            raise Skip("no uprobe_events")
+        write_to(TRACING + "uprobe_events", f"p:{name} {path}:{offset:#x}\n")
+        write_to(TRACING + f"events/{name}/enable", "1")
+        try:
+            yield
+        finally:
+            write_to(TRACING + f"events/{name}/enable", "0")
+            write_to(TRACING + "uprobe_events", f"-:{name}\n")
+        return
+    try:
+        with open("/sys/bus/event_source/devices/uprobe/type") as f:
+            kind = int(f.read())
+    except OSError as e:
+        raise Skip(str(e)) from None
+    name = ctypes.create_string_buffer(path.encode())
+    attr = struct.pack("IIQQQQQIIQQ", kind, 112, 0, 0, 0, 0, 1, 0, 0, ctypes.addressof(name), offset).ljust(112, b"\0")
+    fd = syscall(298, ctypes.create_string_buffer(attr, 112), pid, 0 if pid == -1 else -1, -1, 8)
+    try:
+        yield
+    finally:
+        os.close(fd)
+
+
+def uprobe(how, command):
+    """Breakpoints are put into a private copy of a page, and taken out. Was: clean."""
+    path = fresh(mounts.tmpfs(), "code")
+    with contextlib.ExitStack() as stack:
+        if how == "before":
+            stack.enter_context(breakpoint_at(path, PAGE + 16, -1))
+        s = Seen(path, "private", command=command)
+        if how != "before":
+            stack.enter_context(breakpoint_at(path, PAGE + 16, s.insider.pid if how == "perf" else None))
+        s.look()
+    s.look()
+    v = s.verdict(back=how != "before")
+    reason = gap(v, "channel-unseen", "uprobe")
+    asks = {h["name"]: h["state"] for h in v.doc["observation"]["hooks"]}["tracepoint/syscalls/sys_enter_perf_event_open"]
+    if how == "perf" and asks == "attached":
+        expect(f"pid {os.getpid()} " in reason, f"who asked isn't named: {reason}")
+
+
+def no_uprobe():
+    """The control: breakpoints elsewhere."""
+    place = mounts.tmpfs()
+    other = fresh(place, "other")
+    with breakpoint_at(other, PAGE, -1):
+        s = Seen(fresh(place, "code"), "private")
+        s.look()
+        v = s.insider.finish()
+    expect(v.verdict == "clean", v.brief())
+
+
+def where_on_disk(fd):
+    """The device of a file, and where its first byte is there."""
+    arg = bytearray(32 + 56 * 8)
+    struct.pack_into("QQIIII", arg, 0, 0, 1 << 40, 1, 0, 8, 0)
+    fcntl.ioctl(fd, 0xC020660B, arg)  # FS_IOC_FIEMAP
+    return f"/dev/loop{os.minor(os.fstat(fd).st_dev)}", struct.unpack_from("Q", arg, 32 + 8)[0]
+
+
+def beneath(command):
+    """A file's blocks are written through the block device; who reads them again sees that. Was: clean."""
+    path = fresh(mounts.ext4(), "file", pages(1))
+    fd = os.open(path, os.O_RDONLY)
+    os.fsync(fd)
+    device, at = where_on_disk(fd)
+    s = Seen(path, touch="notouch", command=command)
+    raw = os.open(device, os.O_RDWR)
+    os.pwrite(raw, b"Q" * PAGE, at + PAGE)
+    os.fsync(raw)
+    os.close(raw)
+    os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
+    os.close(fd)
+    expect(s.look()[1] == fnv(b"Q" * PAGE), "the test is wrong: the old bytes are still there")
+    reason = gap(s.verdict(changed=False), "channel-unseen", "block-device")
+    expect(f"pid {os.getpid()} " in reason, f"who wrote isn't named: {reason}")
+
+
+def files_of_a_disk():
+    """The control: what the file system itself writes to its device, because of files that nobody maps."""
+    place = mounts.ext4()
+    s = Seen(fresh(place, "file", pages(1)))
+    for n in range(20):
+        with open(fresh(place, f"other{n}"), "r+b") as f:
+            os.fsync(f.fileno())
+    s.look()
+    v = s.insider.finish()
+    expect(v.verdict == "clean", v.brief())
+
+
+def registered(place):
+    """io_uring writes to a registered file without a completion, and back; on ext4, to pages that are dirty. Was: clean, if the
+    file is also an ordinary descriptor of the writer's."""
+    path = fresh(place, "registered", pages(1))
+    try:
+        ring = ops.Uring()
+    except OSError as e:
+        raise Skip(str(e)) from None
+    fd = os.open(path, os.O_RDWR)
+    syscall(427, ring.fd, 2, ctypes.create_string_buffer(struct.pack("i", fd), 4), 1)
+    s = Seen(path)
+
+    def put(data, buf=ctypes.create_string_buffer(PAGE)):
+        ctypes.memmove(buf, data, PAGE)
+        tail = struct.unpack_from("I", ring.ring, ring.sq_off[1])[0]
+        struct.pack_into("BBHiQQIIQ", ring.sqes, (tail & 3) * 64, 23, 1 | 64, 0, 0, PAGE, ctypes.addressof(buf), PAGE,
+                         0, 0)
+        struct.pack_into("I", ring.ring, ring.sq_off[6] + 4 * (tail & 3), tail & 3)
+        struct.pack_into("I", ring.ring, ring.sq_off[1], tail + 1)
+        syscall(426, ring.fd, 1, 0, 0, 0, 8)
+        with open(path, "rb") as f:
+            wait_until("it is written", lambda: os.pread(f.fileno(), PAGE, PAGE) == data)
+    put(b"Z" * PAGE)
+    s.look()
+    put(pages(1)[PAGE:2 * PAGE])
+    s.look()
+    v = s.verdict(back=True)
+    expect(any(c[:2] == ("io_uring", os.getpid()) for c in changes(v, path)), v.brief())
+    os.close(fd)
+
+
+def accounting(place):
+    """Process accounting into a mapped file; on ext4, to a page that is dirty. Was: clean, on ext4."""
+    path = fresh(place, "acct", pages(1))
+    os.truncate(path, PAGES * PAGE - 600)
+    s = Seen(path)
+    if libc.acct(path.encode()):
+        s.insider.finish()
+        raise Skip("acct: " + os.strerror(ctypes.get_errno()))
+    try:
+        subprocess.run(["true"], check=True)
+    finally:
+        libc.acct(None)
+    s.look()
+    s.verdict()
+
+
+def core_dumped():
+    """The control: a core file is a new one (fs/coredump.c unlinks what is in its way)."""
+    place = mounts.tmpfs()
+    with open("/proc/sys/kernel/core_pattern") as f:
+        if f.read().strip() != "core":
+            raise Skip("core files have other names here")
+    s = Seen(fresh(place, "core", pages(1)))
+
+    def here():
+        resource.setrlimit(resource.RLIMIT_CORE, (1 << 26, 1 << 26))
+        os.chdir(place.real)
+    subprocess.run(["sh", "-c", "kill -SEGV $$"], preexec_fn=here, check=False)
+    s.look()
+    v = s.insider.finish()
+    expect(v.verdict == "clean" and s.views[0] == s.views[1], v.brief())
+
+
+def swap_boot():
+    """EXT4_IOC_SWAP_BOOT: the file's blocks are exchanged with those of another inode, and back. Was: clean."""
+    path = fresh(mounts.ext4(), "boot", pages(1))
+    s = Seen(path)
+    fd = os.open(path, os.O_RDWR)
+    for _ in range(2):
+        try:
+            fcntl.ioctl(fd, 0x6611)
+        except OSError as e:
+            s.insider.finish()
+            raise Skip(str(e)) from None
+        s.look()
+    os.close(fd)
+    v = s.verdict(back=True)
+    expect(any(c[:2] == ("unknown", os.getpid()) for c in changes(v, path)), v.brief())
+
+
+def device_zeroed():
+    """BLKZEROOUT of a block device that an insider maps, and back. Was: found by comparing, if at all."""
+    image = os.path.join(tempdir(), "image")
+    with open(image, "wb") as f:
+        f.write(pages(1))
+    made = subprocess.run(["losetup", "-f", "--show", image], capture_output=True, text=True)
+    if made.returncode:
+        raise Skip("losetup: " + made.stderr.strip())
+    device = made.stdout.strip()
+    atexit.register(subprocess.run, ["losetup", "-d", device])
+    s = Seen(device)
+    fd = os.open(device, os.O_RDWR)
+    fcntl.ioctl(fd, 0x127F, struct.pack("QQ", PAGE, PAGE))
+    s.look()
+    os.pwrite(fd, pages(1)[PAGE:2 * PAGE], PAGE)
+    s.look()
+    os.close(fd)
+    v = s.verdict(back=True)
+    found = {(c["channel"], (c["by"] or {}).get("pid")) for c in v.changes}
+    expect({("unknown", os.getpid()), ("pwrite", os.getpid())} <= found, v.brief())
+
+
+def extents_swapped(which):
+    """XFS_IOC_SWAPEXT of two files, and back; the insider maps the one or the other. Was: clean."""
+    top = tempdir()
+    image = os.path.join(top, "image")
+    mounts.run("truncate", "-s", "512M", image)
+    mounts.run("mkfs.xfs", "-q", image)
+    place = mounts.Place(mounts.mount(os.path.join(top, "mnt"), "-o", "loop", image))
+    paths = [fresh(place, name, pages(n)) for name, n in (("a", 1), ("b", 101))]
+    os.sync()
+    s = Seen(paths[which])
+    for _ in range(2):
+        mounts.run("xfs_io", "-c", "swapext " + paths[1], paths[0])
+        s.look()
+    v = s.verdict(back=True)
+    expect([c[0] for c in changes(v, paths[which])] == ["unknown"] * 2, v.brief())
+
+
+def read_into(how):
+    """The kernel stores into an outsider's mapping, for a request."""
+    path = fresh(mounts.tmpfs(), "into")
+    fd = ops.source(path)
+    s = Seen(path)
+    view, at = ops.mapped_at(path)
+    if how == "aio":
+        ctx = ctypes.create_string_buffer(8)
+        syscall(206, 4, ctx)
+        iocb = ctypes.create_string_buffer(struct.pack("QIIHhIQQqQII", 0, 0, 0, 0, 0, fd, at + PAGE, 100, 0, 0, 0, 0), 64)
+        listed = ctypes.create_string_buffer(struct.pack("Q", ctypes.addressof(iocb)), 8)
+        syscall(209, struct.unpack("Q", ctx.raw)[0], 1, listed)
+        syscall(208, struct.unpack("Q", ctx.raw)[0], 1, 1, ctypes.create_string_buffer(32), 0)
+    else:
+        try:
+            ring = ops.Uring()
+        except OSError as e:
+            s.insider.finish()
+            raise Skip(str(e)) from None
+        if how == "fixed buffer":
+            syscall(427, ring.fd, 0, iovec((at, PAGES * PAGE)), 1)
+        ring.submit(4 if how == "fixed buffer" else 22, fd, 0, at + PAGE, 100)
+    s.look()
+    ctypes.memset(at + PAGE, 0x90, 100)
+    s.look()
+    gap(s.verdict(back=True), "hidden-stores", "mmap-store")
+    del view
+
+
+def filled_by_uffd():
+    """UFFDIO_COPY into a hole of a shared object, by somebody who maps it."""
+    path = os.path.join(mounts.tmpfs().real, "uffd")
+    with open(path, "wb") as f:
+        f.truncate(PAGES * PAGE)
+    s = Seen(path, touch="notouch")
+    view, at = ops.mapped_at(path)
+    page = mmap.mmap(-1, PAGE)
+    page[:] = b"U" * PAGE
+    source = ctypes.addressof((ctypes.c_char * PAGE).from_buffer(page))
+    try:
+        fd = syscall(323, os.O_CLOEXEC)
+        fcntl.ioctl(fd, 0xC018AA3F, bytearray(struct.pack("QQQ", 0xAA, 0, 0)))
+        fcntl.ioctl(fd, 0xC020AA00, bytearray(struct.pack("QQQQ", at, PAGES * PAGE, 1, 0)))
+        fcntl.ioctl(fd, 0xC028AA03, bytearray(struct.pack("QQQQq", at + PAGE, source, PAGE, 0, 0)))
+    except OSError as e:
+        s.insider.finish()
+        raise Skip(f"userfaultfd: {e}") from None
+    expect(s.look()[1] == fnv(b"U" * PAGE), "the test is wrong: nothing changed")
+    gap(s.verdict(changed=False), "hidden-stores", "mmap-store")
+    os.close(fd)
+    del view
+
+
+def stored_at_its_end(how):
+    """The kernel stores when an outsider ends: into the futexes of its robust list, or where a thread's number is to be
+    cleared."""
+    path = fresh(mounts.tmpfs(), "end")
+    words = [os.pipe() for _ in range(2)]
+    pid = os.fork()
+    if not pid:
+        with contextlib.suppress(BaseException):
+            view, at = ops.mapped_at(path)
+            if how == "robust":
+                head = ctypes.create_string_buffer(24)
+                struct.pack_into("qqq", head, 0, ctypes.addressof(head), 0, at + PAGE)
+                ctypes.c_uint.from_buffer(view, PAGE).value = syscall(186)
+                syscall(273, head, 24)
+            else:
+                # of a thread: the store is left out if nobody else uses the memory (mm_release)
+                def end():
+                    syscall(218, at + PAGE)
+                    os.write(words[0][1], b"r")
+                    os.read(words[1][0], 1)
+                    syscall(60, 0)
+                threading.Thread(target=end, daemon=True).start()
+                wait_until("the thread is gone", lambda: len(os.listdir("/proc/self/task")) == 1)
+                libc._exit(0)
+            os.write(words[0][1], b"r")
+            os.read(words[1][0], 1)
+        libc._exit(0)
+    os.read(words[0][0], 1)
+    s = Seen(path)
+    os.write(words[1][1], b"x")
+    os.waitpid(pid, 0)
+    s.look()
+    gap(s.verdict(), "hidden-stores", "mmap-store")
+
+
+def main():
+    need_root()
+    r = Report()
+    for how in ("perf", "tracefs", "before"):
+        r.case(f"breakpoints, {how}, record", uprobe, how, "record")
+    r.case("breakpoints, perf, watch", uprobe, "perf", "watch")
+    for command in ("record", "watch"):
+        r.case(f"written beneath the file system, {command}", beneath, command)
+    r.case("no breakpoints in what is mapped", no_uprobe)
+    r.case("files that nobody maps, on the same device", files_of_a_disk)
+    r.case("a registered file, no completion", registered, mounts.ext4())
+    for fs, place in (("tmpfs", mounts.tmpfs), ("ext4", mounts.ext4)):
+        r.case(f"process accounting, {fs}", lambda place=place: accounting(place()))
+    r.case("a core file in its place", core_dumped)
+    r.case("blocks exchanged, ext4", swap_boot)
+    r.case("a block device zeroed", device_zeroed)
+    for which in (0, 1):
+        r.case(f"blocks exchanged, xfs, {('first', 'second')[which]} file", extents_swapped, which)
+    for how in ("aio", "io_uring", "fixed buffer"):
+        r.case(f"read into a mapping, {how}", read_into, how)
+    r.case("filled by a userfaultfd", filled_by_uffd)
+    for how in ("robust", "tid"):
+        r.case(f"stored at its end, {how}", stored_at_its_end, how)
+    r.exit()
+
+
+main()
