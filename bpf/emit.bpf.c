@@ -52,9 +52,9 @@ __noinline int exe_path(__u64 dentry, struct exe_name *dst)
 	return dst ? exe_walk(dentry, dst) : 0;
 }
 
-/* The place in its program where the current task, an outsider, is: a number that differs between call sites. */
-static __noinline __u64 user_site(struct task_struct *task)
+__noinline __u64 user_site(void)
 {
+	struct task_struct *task = bpf_get_current_task_btf();
 	struct pt_regs *regs = (void *)bpf_task_pt_regs(task);
 	__u64 sp = regs->sp, top = 0;
 
@@ -86,7 +86,7 @@ static __always_inline void emit_task(struct kevent *ev, __u64 named)
 	else if (is_insider())
 		ev->flags |= KEVF_INSIDER;
 	else if (needs_stack(ev->type))
-		ev->site = user_site(task);
+		ev->site = user_site();
 	if (ev->site)
 		who_wanted(ev->site);
 	bpf_get_current_comm(ev->comm, sizeof(ev->comm));

@@ -438,6 +438,8 @@ static __always_inline bool mapping_exposes(const struct mapping *m)
 {
 	return (m->flags & (VM_SHARED | VM_MAYWRITE)) == (VM_SHARED | VM_MAYWRITE);
 }
+/** The place in its program where the current task is: a number that differs between call sites; 0: it has none. */
+__u64 user_site(void);
 /** Notes that the program which runs has an event of an outsider at this site: who_tell will tell of it. */
 int who_wanted(__u64 site);
 /** What a program may do beside its own work. */

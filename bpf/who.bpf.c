@@ -383,7 +383,8 @@ __noinline int who_tell(__u32 context)
 
 	if (!room || !room->wanted)
 		return 0;
-	bool mine = room->wanted == bpf_get_current_pid_tgid();
+	/* a program that doesn't end with this may have left what it wanted: only if nothing has moved since is it ours */
+	bool mine = room->wanted == bpf_get_current_pid_tgid() && room->site == user_site();
 	room->wanted = 0;
 	if (!mine || room->busy)
 		return 0;
