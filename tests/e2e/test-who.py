@@ -99,12 +99,80 @@ def gone_at_once(how, kind):
     expect(named >= (TIMES if how != "mmap" else TIMES // 2), f"{named} of {TIMES} named")
 
 
+def libraries(exe):
+    """Files that the loader takes for it."""
+    out = subprocess.run(["ldd", exe], capture_output=True, text=True, check=True).stdout
+    return [w for line in out.splitlines() for w in line.split() if w.startswith("/")]
+
+
+def root_with(exe):
+    """A folder to be the root of others, with the program and copies of its libraries."""
+    root = tempdir("/var/tmp")
+    os.chmod(root, 0o755)
+    for lib in libraries(exe):
+        os.makedirs(root + os.path.dirname(lib), exist_ok=True)
+        shutil.copy(lib, root + lib)
+    shutil.copy(exe, root + "/culprit")
+    return root
+
+
+def struck_by(argv, path, **more):
+    """What check says of the one who changed the file: `argv`, which is given the file's name in its own root."""
+    insider = Insider()
+    insider.map(path, "shared")
+    insider.blocked()
+    p = subprocess.run(argv, **more)
+    expect(p.returncode == 0, f"{argv}: {p.returncode}")
+    v = insider.finish()
+    mine = [c for c in v.of(path) if c["channel"] == "pwrite"]
+    expect(len(mine) == 1, v.brief())
+    return mine[0]
+
+
+def contained():
+    """As in a container: another root with libraries of its own, other namespaces of users, processes and mounts."""
+    exe = build("tables")
+    root = root_with(exe)
+    path = os.path.join(root, "file")
+    shutil.copy(new_file("/var/tmp"), path)
+    c = struck_by(["unshare", "-U", "-r", "-p", "-f", "-m", "chroot", root, "/culprit", "write", "/file", "9"], path)
+    expect(c["by"]["exe"].endswith("/culprit"), c["by"]["exe"])
+    expect(c["by"]["exe_build_id"] == build_id(exe), "another build id")
+    expect(c["by"]["ns_pid"] == 1 and c["by"]["pid"] != 1, f"{c['by']['pid']} is {c['by']['ns_pid']} in its namespace")
+    expect_chain(c, "culprit_write")
+
+
+def another_user():
+    """Of a user who can't read what root can."""
+    exe = build("tables")
+    root = root_with(exe)
+    path = os.path.join(root, "file")
+    shutil.copy(new_file("/var/tmp"), path)
+    os.chmod(path, 0o666)
+    c = struck_by(["setpriv", "--reuid=1234", "--regid=1234", "--clear-groups", root + "/culprit", "write", path, "9"], path)
+    expect(c["by"]["uid"] == 1234, f"user {c['by']['uid']}")
+    expect_chain(c, "culprit_write")
+
+
+def deleted():
+    """Its executable has no name any more."""
+    exe, path = build("tables"), new_file("/var/tmp")
+    wanted = build_id(exe)
+    fd = os.open(exe, os.O_RDONLY)
+    os.unlink(exe)
+    c = struck_by(["culprit", "write", path, "9"], path, executable=f"/proc/self/fd/{fd}", pass_fds=[fd])
+    expect(c["by"]["exe_build_id"] == wanted, f"build id {c['by']['exe_build_id']}")
+    expect(os.path.basename(exe) in c["by"]["exe"], c["by"]["exe"])
+
+
 def main():
     need_root()
     report = Report()
     for kind in FLAGS:
         for how in DONE_BY:
             report.case(f"gone-at-once-{how}-{kind}", gone_at_once, how, kind)
+    for fn in (contained, another_user, deleted):
+        report.case(fn.__name__.replace("_", " "), fn)
     report.exit()
 
 
