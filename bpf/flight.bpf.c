@@ -68,6 +68,7 @@ static __always_inline bool real_range(struct flight *f, __s64 ret)
 static __always_inline void finish(struct flight *f, __s64 ret)
 {
 	struct watch *w = watch_find(f->n.object);
+	const __u64 asked = f->n.length;
 
 	if (ret < 0) {
 		f->n.flags |= KEVF_FAILED;
@@ -79,7 +80,7 @@ static __always_inline void finish(struct flight *f, __s64 ret)
 	f->n.type = KEV_END;
 	f->n.ns = 0;
 	f->n.ret = ret;
-	if (!f->sum || sum_end(f))
+	if (!f->sum || sum_end(f, asked))
 		emit(&f->n);
 	if (w)
 		w->size = object_size(f->n.object);

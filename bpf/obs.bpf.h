@@ -374,8 +374,9 @@ enum { SUM_NONE, SUM_JOINED, SUM_FIRST };
 /** A call begins. SUM_JOINED: it is part of a sum that userspace knows of; SUM_FIRST: of a new one, which has to be announced,
  *  SUM_NONE: it can't be summed up. Sets f->sum. */
 int sum_begin(struct flight *f);
-/** It ends, as f->n says now (KEVF_FAILED: its range is as announced). 1: its sum was closed, and is over. */
-int sum_end(const struct flight *f);
+/** It ends, as f->n says now (KEVF_FAILED: its range is as announced); asked: the length that was announced. 1: its sum was closed,
+ *  and is over. */
+int sum_end(const struct flight *f, __u64 asked);
 /** A SUM_FIRST could not be announced: the slot is free again. */
 int sum_drop(__u32 slot);
 /** Announces a change whose end nobody sees; f as for flight_begin. */

@@ -22,7 +22,10 @@
  * The window of a sum begins with its first change and ends with its last, so what check makes of it is never better than
  * what it would make of the changes one by one: each of them lies within.
  *
- * Requests of io_uring are told one by one: several of a thread are under way at a time, and end on other processors.
+ * Requests of io_uring, and other changes that are known by their kiocb, are joined by the thread that submits them, and end
+ * anywhere: several of a thread are under way at a time. So what isn't an atomic operation is done when they begin; their range
+ * is what was asked for (one that did less makes it a range of pages), and when the last one ended isn't known (KSUM_ASYNC).
+ * Appending ones are told one by one: where each will land can't be foretold.
  *
  * Compiled for BPF version 3 (Linux 5.12): atomic operations that give back the old value.
  */
@@ -38,11 +41,14 @@ struct change {
 };
 
 /* Fills c. false: it can't be summed up: too wide, across blocks, or not a plain range. */
-static __always_inline bool describe(struct change *c, const struct note *n, __u32 type)
+static __always_inline bool describe(struct change *c, const struct flight *f, __u32 type)
 {
+	const struct note *n = &f->n;
 	const __u64 first = n->offset >> 12, last = (n->offset + n->length - 1) >> 12;
 
 	if (!sum_up || !n->object || n->flags & ~(KEVF_APPEND | KEVF_DIRECT))
+		return false;
+	if (f->who && (f->end == END_APPEND || n->flags & KEVF_APPEND))
 		return false;
 	if (!n->length || n->length > KSUM_PAGES * 4096 || first / KSUM_PAGES != last / KSUM_PAGES)
 		return false;
@@ -127,24 +133,6 @@ static __always_inline int add(const struct change *c, __u32 *ret)
 	return SUM_NONE;
 }
 
-__noinline int sum_begin(struct flight *f)
-{
-	struct change c;
-	__u32 slot = 0;
-
-	if (!f || f->who || f->end > END_APPEND || !describe(&c, &f->n, KEV_BEGIN))
-		return SUM_NONE;
-	const int how = add(&c, &slot);
-	if (how == SUM_NONE)
-		return how;
-	f->sum = slot + 1;
-	f->n.flags |= KEVF_SUMMED;
-	f->n.aux = slot;
-	if (f->end == END_APPEND)
-		f->size = f->n.offset;
-	return how;
-}
-
 /* Adds the bytes that a call really changed; those may be others than announced (O_APPEND). */
 static __always_inline void add_range(struct ksum *s, const struct note *n)
 {
@@ -157,14 +145,45 @@ static __always_inline void add_range(struct ksum *s, const struct note *n)
 	}
 	__sync_fetch_and_or(&s->touched, (2u << last) - (1u << first));
 	if (s->hi && (n->offset > s->hi || end < s->lo))
-		s->flags |= KSUM_HOLES;
+		__sync_fetch_and_or(&s->flags, KSUM_HOLES);
 	if (!s->hi || n->offset < s->lo)
 		s->lo = n->offset;
 	if (end > s->hi)
 		s->hi = end;
 }
 
-__noinline int sum_end(const struct flight *f)
+/* Adds what a request asks for, when it begins: only its thread does that. */
+static __always_inline void add_asked(__u32 slot, const struct note *n)
+{
+	struct ksum *s = bpf_map_lookup_elem(&sums, &slot);
+
+	if (!s)
+		return;
+	add_range(s, n);
+	__sync_fetch_and_or(&s->flags, KSUM_ASYNC);
+}
+
+__noinline int sum_begin(struct flight *f)
+{
+	struct change c;
+	__u32 slot = 0;
+
+	if (!f || f->end > END_APPEND || !describe(&c, f, KEV_BEGIN))
+		return SUM_NONE;
+	const int how = add(&c, &slot);
+	if (how == SUM_NONE)
+		return how;
+	f->sum = slot + 1;
+	f->n.flags |= KEVF_SUMMED;
+	f->n.aux = slot;
+	if (f->end == END_APPEND)
+		f->size = f->n.offset;
+	if (f->who)
+		add_asked(slot, &f->n);
+	return how;
+}
+
+__noinline int sum_end(const struct flight *f, __u64 asked)
 {
 	__u32 slot = f ? f->sum - 1 : 0;
 	struct ksum *s = bpf_map_lookup_elem(&sums, &slot);
@@ -173,7 +192,9 @@ __noinline int sum_end(const struct flight *f)
 		return 0;
 	if (f->n.flags & KEVF_RANGE_UNKNOWN)
 		__sync_fetch_and_or(&s->flags, KSUM_UNKNOWN);
-	else if (f->n.length)
+	else if (f->who && f->n.length != asked)
+		__sync_fetch_and_or(&s->flags, KSUM_HOLES);
+	else if (!f->who && f->n.length)
 		add_range(s, &f->n);
 	s->last_ns = bpf_ktime_get_ns();
 	return __sync_fetch_and_add(&s->state, -1) == (KSUM_CLOSED | 1);

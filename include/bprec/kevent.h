@@ -127,6 +127,8 @@ _Static_assert(sizeof(struct kevent) == 208, "kevent");
 enum ksum_flags {
 	KSUM_HOLES = 1,	  /* [lo, hi) holds bytes that no change was about */
 	KSUM_UNKNOWN = 2, /* of some change the range is not known: the whole object */
+	KSUM_ASYNC =
+		4, /* changes ended on several processors: the last one maybe later than last_ns */
 };
 
 /** What one thread does to a block of pages of one watched object by one channel, summed up; shared memory. bpf/sum.bpf.c

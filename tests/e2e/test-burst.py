@@ -76,7 +76,7 @@ def one_page(place, how):
     insider = Recorded()
     m = insider.map(path)
     insider.blocked()
-    pid = burst(path, WRITES, 1, 1, how)
+    pid = burst(path, WRITES, 1, 1, how.replace("io_", ""))
     with open(path, "rb") as f:
         last = f.read(PAGE)
     expect(struct.unpack("<Q", last[:8])[0] == WRITES - 1, "the test is wrong: the file does not hold the last write")
@@ -88,6 +88,23 @@ def one_page(place, how):
     found, n = all_of(v, path, pid)
     expect(n == WRITES, f"{WRITES} writes, but {n} counted in {len(found)} changes")
     expect({(c["offset"], c["length"], c["channel"]) for c in found} == {(0, 8, how)}, f"another range: {v.brief()}")
+    expect(peak < 64 * MIB, f"peak memory of the recorder: {peak / MIB:.1f} MiB")
+    events = same_at_end(insider, path, [0])
+    expect(events < WRITES / 10 or events < 10000, f"{events} events")
+
+
+def one_page_stored(place):
+    """Each store faults. How many there were nobody counts: a fault tells that stores begin, nothing that they end."""
+    path = fresh(place, "faults", 1)
+    insider = Recorded()
+    insider.map(path)
+    insider.blocked()
+    pid = burst(path, WRITES // 10, 1, 1, "faults")
+    peak = insider.peak()
+    v = insider.finish()
+    expect_verdict(v, "divergent")
+    nothing_lost(v)
+    all_of(v, path, pid)
     expect(peak < 64 * MIB, f"peak memory of the recorder: {peak / MIB:.1f} MiB")
     events = same_at_end(insider, path, [0])
     expect(events < WRITES / 10 or events < 10000, f"{events} events")
@@ -178,6 +195,8 @@ def main():
     r = Report()
     shm = mounts.tmpfs("1G")
     r.case(f"{WRITES} writes to one page, insider blocked", one_page, shm, "pwrite")
+    r.case(f"{WRITES} requests of io_uring to one page", one_page, shm, "io_uring")
+    r.case(f"{WRITES // 10} faults by stores to one page", one_page_stored, shm)
     r.case(f"{WRITES // 10} writes to one page, insider runs", while_it_runs, shm)
     r.case(f"{PAGES} pages in order", many_pages, shm, "pwrite", 1)
     r.case(f"{PAGES} pages in another order", many_pages, shm, "pwrite", STEP)

@@ -30,6 +30,8 @@ EXTRA = {
     "insider": (["ops.c"], []),
     "outsider": (["ops.c"], []),
     "holder": (["ops.c"], []),
+    "burst": (["ring.c"], []),
+    "pinned": (["ring.c"], []),
     "lmdb-reader": ([], ["-llmdb"]),
 }
 

@@ -121,7 +121,7 @@ static int spread(struct recorder *r, struct change *c, const struct ksum *s)
 	c->summed = false;
 	c->ended = true;
 	c->begin_ns = s->first_ns;
-	c->end_ns = s->last_ns ? s->last_ns : now_ns();
+	c->end_ns = s->last_ns && !(s->flags & KSUM_ASYNC) ? s->last_ns : now_ns();
 	if (s->flags & KSUM_UNKNOWN) {
 		c->count = count_all(s);
 		c->offset = 0;
