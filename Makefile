@@ -4,6 +4,7 @@
 # make test-unit  unit tests only                  make bench   figures, fails beyond a bound
 # make test-mutants  without any of the rules of DESIGN 12, do tests fail?
 # make test-vm    some tests on Debian's kernels 6.1 and 6.12, in virtual machines
+# make test-stress  many outsiders, many mappings, little memory, many runs
 # make demo       a first look, sets up a machine  make lint    format, layers, documents, conventions
 # make install    to $(DESTDIR)$(prefix)           make check-install, uninstall, clean
 #
@@ -140,6 +141,12 @@ test-unit: $(UNIT)
 test-mutants: build-tests
 	$(Q)$(as_root) tests/mutants/run.py $(T)
 
+# Too long for `make test`. T: which parts; STRESS_RUNS: how often race-prone cases of other tests are run (in full: 200).
+test-stress:
+	@scripts/deps.sh build test
+	$(Q)$(MAKE) --no-print-directory $(if $(filter 1,$(V)),,-s) build-tests
+	$(Q)$(as_root) env BUILD=$(B) $(if $(STRESS_RUNS),STRESS_RUNS=$(STRESS_RUNS)) tests/stress/run $(T)
+
 # On stock Debian kernels in virtual machines, without KVM; T: patterns of the tests to run there.
 test-vm:
 	@scripts/deps.sh build test vm
@@ -193,7 +200,7 @@ check-install: all
 clean:
 	rm -rf build
 
-.PHONY: all build-tests test test-unit test-mutants test-vm test-matrix coverage bench demo lint install uninstall check-install clean
+.PHONY: all build-tests test test-unit test-mutants test-stress test-vm test-matrix coverage bench demo lint install uninstall check-install clean
 .DELETE_ON_ERROR:
 .SECONDARY:
 -include $(OBJ:.o=.d) $(UNIT:=.d) $(PROGS:=.d) $(PROGOBJ:.o=.d) $(wildcard $(B)/bpf/*.d)

@@ -3,11 +3,12 @@
 """scripts/bench.py [--rounds N] [--write] [PART...]: what recording costs, as ratios of one run.
 
 Parts: time (against native, strace and perf trace), replay (against its recording and native), hashes (what they cost),
-outside (processes that are not recorded), snapshot, trace, compare (looks at what an outsider has mapped). Runs are
-interleaved (A B C A B C ...). Figures are medians; of arithmetic and hashes the least CPU time of all processes together, which other work on the machine disturbs less. Returns 1
-if a bound is broken, 2 for trouble. --write puts the tables into docs/BENCHMARKS.md. Environment: BPREC (default
+outside (processes that are not recorded), watch (bprec watch against native), snapshot, trace, compare (looks at what an
+outsider has mapped). Runs are interleaved (A B C A B C ...). Figures are medians; of arithmetic and hashes the least CPU time of
+all processes together, which other work on the machine disturbs less. Returns 1 if a bound is broken, 2 for trouble. --write puts the tables into docs/BENCHMARKS.md. Environment: BPREC (default
 build/bprec). Needs root for the parts about observation.
 """
+import contextlib
 import os
 import platform
 import re
@@ -28,9 +29,12 @@ import tracefile  # noqa: E402
 MIB = 1 << 20
 COMPARE_PAGES, COMPARE_EVERY = 1 << 18, 100  # 1 GiB, 1 % of its pages
 DD_COUNT, COMPUTE, MAKE_FILES, SNAPSHOT_MIB = 20000, 8000, 20, 256
-LOOPS = {"getppid": ("getppid", "500000"), "pwrite to an unwatched file": ("pwrite", "@FILE", "300000"),
-         "page faults": ("fault", "100000")}
-BOUNDS = {"getppid": ("ns", 50), "pwrite to an unwatched file": ("ns", 600), "page faults": ("%", 3)}
+LOOPS = {"getppid": ("getppid", "500000"), "pwrite to an unwatched file": ("pwrite", "unwatched", "300000"),
+         "page faults": ("fault", "100000"), "pwrite to a watched page": ("pwrite", "watched", "200000"),
+         "stores that fault, to 256 watched pages": ("store", "watched", "100000")}
+BOUNDS = {"getppid": ("ns", 50), "pwrite to an unwatched file": ("ns", 600), "page faults": ("%", 3),
+          "pwrite to a watched page": ("%", 50), "stores that fault, to 256 watched pages": ("%", 50)}
+WATCH_BOUND = {"make": 2}  # time under bprec watch against native; of others than these 1.1. make -j2 leaves no processor to it
 
 
 class Bench:
@@ -100,8 +104,8 @@ def recorders(b):
     return found
 
 
-def workloads(b, compute=COMPUTE):
-    """Name -> (command, directory, function that cleans up before each run). compute: how long the arithmetic is."""
+def workloads(b, compute=COMPUTE, times=1):
+    """Name -> (command, directory, function that cleans up before each run). compute: how long the arithmetic is; times: dd."""
     folder = b.fresh("make")
     projects.c_project(folder, MAKE_FILES)
 
@@ -109,7 +113,7 @@ def workloads(b, compute=COMPUTE):
         for name in os.listdir(folder):
             if name.endswith(".o") or name == "prog":
                 os.unlink(os.path.join(folder, name))
-    return {"dd bs=512 (system calls)": (["dd", "if=/dev/zero", "of=/dev/null", "bs=512", f"count={DD_COUNT}"], "/", None),
+    return {"dd bs=512 (system calls)": (["dd", "if=/dev/zero", "of=/dev/null", "bs=512", f"count={DD_COUNT * times}"], "/", None),
             f"make -j2, {MAKE_FILES} files (forks)": (["make", "-s", "-j2"], folder, clean),
             "arithmetic (compute)": ([e2e.prog("loops"), "compute", str(compute)], "/", None)}
 
@@ -191,30 +195,59 @@ def bench_hashes(b):
 
 
 class UnderWay:
-    """A recording that is under way: an insider that maps files and waits."""
+    """A recording that is under way: an insider that maps files and waits. Afterwards, its hooks are gone."""
+
+    def __init__(self, *files):
+        self.files = files
 
     def __enter__(self):
         self.insider = e2e.Insider()
-        self.insider.map("/usr/bin/bash")
+        for path in self.files:
+            self.insider.map(path)
         self.insider.blocked()
 
     def __exit__(self, *_):
+        ends = pipes(self.insider.proc.pid)
+        own = {pid for pid in hooked() if pipes(pid) & ends}
         self.insider.end()
         shutil.rmtree(self.insider.trace, ignore_errors=True)
+        e2e.wait_until("the hooks of recordings are gone", lambda: not own & hooked())
+
+
+def hooked():
+    """Processes that hold the hooks of recordings (kern/keeper.c). They go a second or more after it."""
+    found = set()
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        with contextlib.suppress(OSError), open(f"/proc/{pid}/comm") as f:
+            if f.read() == "bprec-hooks\n":
+                found.add(int(pid))
+    return found
+
+
+def pipes(pid):
+    """Pipes that a process has an end of."""
+    found = set()
+    with contextlib.suppress(OSError):
+        for fd in os.listdir(f"/proc/{pid}/fd"):
+            with contextlib.suppress(OSError):
+                found.add(os.readlink(f"/proc/{pid}/fd/{fd}"))
+    return {name for name in found if name.startswith("pipe:")}
 
 
 def bench_outside(b):
     """Cost for processes that are not recorded, with and without a recording under way."""
-    file, figures = os.path.join(b.top, "unwatched"), {name: ([], []) for name in LOOPS}
+    watched, figures = os.path.join(b.top, "watched"), {name: ([], []) for name in LOOPS}
+    with open(watched, "wb") as f:
+        f.write(bytes(256 * 4096))
 
     def once(which):
         for name, argv in LOOPS.items():
-            argv = [e2e.prog("loops"), *(file if a == "@FILE" else a for a in argv)]
+            argv = [e2e.prog("loops"), *(os.path.join(b.top, a) if a.endswith("watched") else a for a in argv)]
             out = subprocess.run(argv, check=True, capture_output=True, text=True).stdout
             figures[name][which].append(float(out))
     for _ in range(max(b.rounds, 5)):
         once(0)
-        with UnderWay():
+        with UnderWay("/usr/bin/bash", watched):
             once(1)
     rows = []
     for name, (without, during) in figures.items():
@@ -223,6 +256,24 @@ def bench_outside(b):
         more = c - a if unit == "ns" else (c / a - 1) * 100
         rows.append([name, f"{a:.0f} ns", f"{c:.0f} ns", f"{more:+.1f} {unit}", b.bound(f"outside, {name}", more, limit, " " + unit)])
     b.table("Processes outside, per round", ["loop", "no recording", "recording under way", "difference", "bound"], rows)
+
+
+def bench_watch(b):
+    """Time under bprec watch, which stops nobody, against native."""
+    rows, trace = [], os.path.join(b.top, "trace")
+
+    def watch(argv):
+        shutil.rmtree(trace, ignore_errors=True)
+        return [e2e.BPREC, "watch", "-q", "-o", trace, "--", *argv]
+    start = interleaved(b, {"native": lambda: ["true"], "watch": lambda: watch(["true"])}, "/", None, False)
+    rows.append(["true (start and end)", f"{start['native']:.3f} s", f"{start['watch']:.3f} s", "", ""])
+    for name, (argv, cwd, clean) in workloads(b, COMPUTE // 8, 20).items():
+        mid = interleaved(b, {"native": lambda: argv, "watch": lambda: watch(argv)}, cwd, clean, "compute" in name)
+        ratio = (mid["watch"] - (0 if "compute" in name else start["watch"] - start["native"])) / mid["native"]
+        limit = WATCH_BOUND.get(name.split()[0], 1.1)
+        rows.append([name, f"{mid['native']:.2f} s", f"{mid['watch']:.2f} s", f"{ratio:.2f}", b.bound(f"watch, {name}", ratio, limit)])
+    b.table("bprec watch", ["program", "native", "watched", "watched / native", "bound"], rows,
+            "The ratio leaves out start and end; of arithmetic CPU times are compared.")
 
 
 def counted(trace, name):
@@ -334,7 +385,8 @@ def bench_compare(b):
             "Processor time of the cheapest of all rounds. A whole look is made before insiders unmap.")
 
 
-PARTS = {"time": bench_time, "replay": bench_replay, "hashes": bench_hashes, "outside": bench_outside, "snapshot": bench_snapshot, "trace": bench_trace,
+PARTS = {"time": bench_time, "replay": bench_replay, "hashes": bench_hashes, "outside": bench_outside, "watch": bench_watch,
+         "snapshot": bench_snapshot, "trace": bench_trace,
          "compare": bench_compare}
 
 

@@ -4,6 +4,7 @@
  * third fastest, which other work on the machine disturbs least.
  *
  *   loops getppid N | loops pwrite FILE N | loops fault N     N rounds
+ *   loops store FILE N       stores into pages of a file, each of which faults; FILE is made, of FILE_PAGES pages
  *   loops compute N          N million rounds of arithmetic (prints a checksum instead)
  *   loops map FILE           maps the file and reads one byte of it
  */
@@ -18,7 +19,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#define PARTS 20
+#define PARTS	   20
+#define FILE_PAGES 256
 
 static int fd = -1;
 
@@ -48,6 +50,27 @@ static void round_fault(void)
 	}
 	area[at] = 1;
 	at += 4096;
+}
+
+/* The entries in the page table go after each pass over the file. */
+static void round_store(void)
+{
+	static char *area;
+	static size_t at;
+	const size_t len = 4096 * FILE_PAGES;
+
+	if (!area) {
+		area = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+		if (area == MAP_FAILED)
+			_exit(3);
+	}
+	/* a read before it would make its neighbours writable, too (fault-around) */
+	*(volatile char *)(area + at) = 1;
+	at += 4096;
+	if (at < len)
+		return;
+	madvise(area, len, MADV_DONTNEED);
+	at = 0;
 }
 
 static double now(void)
@@ -117,8 +140,10 @@ int main(int argc, char **argv)
 		return compute(atol(argv[2]));
 	if (!strcmp(what, "map"))
 		return map(argv[2]);
-	if (strcmp(what, "pwrite") || argc < 4)
+	if ((strcmp(what, "pwrite") && strcmp(what, "store")) || argc < 4)
 		return 9;
 	fd = open(argv[2], O_RDWR | O_CREAT, 0600);
+	if (*what == 's')
+		return ftruncate(fd, 4096 * FILE_PAGES) ? 3 : measure(round_store, atol(argv[3]));
 	return measure(round_pwrite, atol(argv[3]));
 }
