@@ -132,12 +132,16 @@ struct task_struct {
 	struct css_set *cgroups;
 	char comm[16];
 };
+struct pid_namespace {
+	struct ns_common ns;
+};
 struct upid {
 	int nr;
+	struct pid_namespace *ns;
 };
 struct pid {
-	unsigned int level; /* of the innermost namespace */
-	struct upid numbers[1];
+	unsigned int level;	/* of the innermost namespace, 0: the initial one */
+	struct upid numbers[1]; /* level + 1 of them */
 };
 
 /* Files */

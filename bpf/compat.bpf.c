@@ -129,6 +129,8 @@ static __always_inline int compat_other(__u32 nr, struct args32 *p)
 		return madvise_begin(p->a[0], p->a[1], p->a[2]);
 	case NR32_IO_SUBMIT:
 		return aio_begin(p->a[2], p->a[1], 4);
+	case NR32_PTRACE:
+		return poke_begin(p->a[0], p->a[1], p->a[2]);
 	case NR32_PROCESS_VM_WRITEV:
 		return remote_begin(p->a[0]);
 	default:

@@ -123,6 +123,8 @@ static __always_inline int native_other(__u32 nr, struct args *p)
 		return madvise_begin(p->a[0], p->a[1], p->a[2]);
 	case NR64_IO_SUBMIT:
 		return aio_begin(p->a[2], p->a[1], 8);
+	case NR64_PTRACE:
+		return poke_begin(p->a[0], p->a[1], p->a[2]);
 	case NR64_PROCESS_VM_WRITEV:
 		return remote_vector(p->a[0], p->a[3], p->a[4]);
 	default:

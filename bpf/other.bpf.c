@@ -14,6 +14,8 @@
 #define FIDEDUPERANGE	 0xc0189436
 #define MADV_REMOVE	 9
 #define IOCB_CMD_PWRITE	 1
+#define PTRACE_POKETEXT	 4
+#define PTRACE_POKEDATA	 5
 #define IOCB_CMD_PWRITEV 8
 
 /* fallocate by ioctl: FS_IOC_UNRESVSP, FS_IOC_UNRESVSP64, FS_IOC_ZERO_RANGE of <linux/falloc.h>; those of a 32-bit caller
@@ -271,13 +273,29 @@ __noinline int aio_begin(__u64 list, __u64 n, __u32 pointer_bytes)
 	return 0;
 }
 
-/* An outsider may write the memory of an insider. The number may be that of any thread, which the tree doesn't know: the
- * recorder does, so whatever isn't the caller's own is told. It is taken as one of the initial namespace. */
-static __always_inline bool remote_target(__u32 pid)
+/* The pid namespace in which the current process gives numbers: its own number, and in the high half how deep it lies; 0: the
+ * initial one. */
+static __always_inline __u64 number_space(void)
+{
+	struct pid *pid = BPF_CORE_READ(bpf_get_current_task_btf(), thread_pid);
+	__u64 level = BPF_CORE_READ(pid, level);
+	struct pid_namespace *ns = NULL;
+	__u64 at = (__u64)pid + bpf_core_field_offset(struct pid, numbers) +
+		   level * bpf_core_type_size(struct upid) + bpf_core_field_offset(struct upid, ns);
+
+	if (!level)
+		return 0;
+	bpf_probe_read_kernel(&ns, sizeof(ns), (void *)at);
+	return level << 32 | BPF_CORE_READ(ns, ns.inum);
+}
+
+/* An outsider may write the memory of an insider. The number may be that of any thread, which the tree doesn't know, and one of
+ * another namespace, so that it can't be told whether it is the caller's own: the recorder can. */
+static __always_inline bool remote_target(__u32 pid, __u64 space)
 {
 	__u32 tgid = bpf_get_current_pid_tgid() >> 32;
 
-	return pid != tgid && tgid != own_tgid && !is_insider();
+	return (space || pid != tgid) && tgid != own_tgid && !is_insider();
 }
 
 __noinline int remote_vector(__u32 pid, __u64 iov, __u64 count)
@@ -286,12 +304,13 @@ __noinline int remote_vector(__u32 pid, __u64 iov, __u64 count)
 		.type = KEV_REMOTE,
 		.channel = CH_REMOTE_MEMORY,
 		.aux = pid,
+		.ret = number_space(),
 		.hook = KHOOK_enter_process_vm_writev,
 	};
 
-	if (!remote_target(pid))
+	if (!remote_target(pid, n.ret))
 		return 0;
-	if (count > PARTS_MAX && bpf_map_lookup_elem(&tree, &pid))
+	if (count > PARTS_MAX && (n.ret || bpf_map_lookup_elem(&tree, &pid)))
 		loss(n.hook, LOSS_READ_FAILED);
 	for (__u32 i = 0; i < PARTS_MAX && i < count; i++) {
 		__u64 pair[2] = {};
@@ -311,9 +330,27 @@ __noinline int remote_begin(__u32 pid)
 		.type = KEV_REMOTE,
 		.channel = CH_REMOTE_MEMORY,
 		.aux = pid,
+		.ret = number_space(),
 		.length = TO_END,
 		.hook = KHOOK_compat_enter,
 	};
 
-	return remote_target(pid) ? emit(&n) : 0;
+	return remote_target(pid, n.ret) ? emit(&n) : 0;
+}
+
+__noinline int poke_begin(__u32 request, __u32 pid, __u64 addr)
+{
+	struct note n = {
+		.type = KEV_REMOTE,
+		.channel = CH_PTRACE,
+		.aux = pid,
+		.ret = number_space(),
+		.offset = addr,
+		.length = is_compat_call() ? 4 : 8,
+		.hook = KHOOK_enter_ptrace,
+	};
+
+	if (request != PTRACE_POKETEXT && request != PTRACE_POKEDATA)
+		return 0;
+	return remote_target(pid, n.ret) ? emit(&n) : 0;
 }

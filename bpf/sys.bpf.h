@@ -55,6 +55,8 @@ int madvise_begin(__u64 addr, __u64 length, __u32 advice);
 int aio_begin(__u64 list, __u64 n, __u32 pointer_bytes);
 /** process_vm_writev to a process, where in its memory isn't told. */
 int remote_begin(__u32 pid);
+/** ptrace, if it stores into memory. */
+int poke_begin(__u32 request, __u32 pid, __u64 addr);
 /** The same with its vector of so many ranges. */
 int remote_vector(__u32 pid, __u64 iov, __u64 count);
 /** mmap of the file at an address, 0: none. */

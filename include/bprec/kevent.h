@@ -46,7 +46,8 @@ enum kevent_type {
 	 * offset, length: the folio. */
 	KEV_DIRTY = 10,
 	/* Memory of another process is changed by an outsider; aux: a thread's id, which may be an insider's; offset, length:
-	 * addresses. */
+	 * addresses. ret: the pid namespace that aux belongs to, its inode number and in the high half its depth; 0: the
+	 * initial one. */
 	KEV_REMOTE = 11,
 	/* An insider maps a file, and the object could not be entered as watched. */
 	KEV_WATCH_FAILED = 12,

@@ -75,6 +75,7 @@
 	X(uring_submit_sqe, uring_submit_sqe, "tp_btf/io_uring_submit_sqe", "io_uring")           \
 	X(uring_complete, uring_complete, "tp_btf/io_uring_complete", "io_uring")                 \
 	X(enter_io_uring_register, register_begin, BPREC_KHOOK_SYS "enter_io_uring_register", "") \
+	X(enter_ptrace, call_begin, BPREC_KHOOK_SYS "enter_ptrace", "ptrace")                     \
 	X(enter_process_vm_writev, call_begin, BPREC_KHOOK_SYS "enter_process_vm_writev",         \
 	  "remote-memory")                                                                        \
 	X(exit_acct, call_end, BPREC_KHOOK_SYS "exit_acct", "")                                   \

@@ -16,7 +16,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [os.path.join(HERE, "..", "lib"), os.path.join(HERE, "..", "bpf")]
 import mounts  # noqa: E402
 import ops  # noqa: E402
-from e2e import PAGE, Insider, Report, Skip, expect, expect_verdict, need_root  # noqa: E402
+from e2e import PAGE, Insider, Report, Skip, descendants, expect, expect_verdict, need_root  # noqa: E402
 
 PAGES = 4
 HOLE = 0x4030582B  # FS_IOC_UNRESVSP64 of <linux/falloc.h>
@@ -200,6 +200,69 @@ def remote(how):
     expect(v.verdict == "divergent", f"too good: {v.verdict}: {v.changes}")
 
 
+READER = ("import ctypes, os\n"
+          "b = ctypes.create_string_buffer(64)\n"
+          "print('ready', os.getpid(), ctypes.addressof(b), flush=True)\n"
+          "os.read(0, 1)\n"
+          "print(b.raw[8], flush=True)\n"
+          "os.read(0, 1)\n")
+IN_NAMESPACE = """
+import ctypes, sys
+pid, at = (int(x) for x in sys.argv[1:])
+data = ctypes.create_string_buffer(b'*' * 8)
+here, there = ((ctypes.c_size_t * 2)(a, 8) for a in (ctypes.addressof(data), at))
+libc = ctypes.CDLL(None)
+sys.exit(libc.process_vm_writev(pid, here, ctypes.c_long(1), there, ctypes.c_long(1), ctypes.c_long(0)) != 8)
+"""
+
+
+def poke(pid, addr):
+    """A debugger comes, stores a word, and goes."""
+    libc.ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
+    libc.ptrace.restype = ctypes.c_long
+    expect(libc.ptrace(16, pid, None, None) == 0, "attach: " + os.strerror(ctypes.get_errno()))
+    os.waitpid(pid, 0x40000000)  # __WALL
+    expect(libc.ptrace(5, pid, addr, 42) == 0, "poke: " + os.strerror(ctypes.get_errno()))
+    libc.ptrace(17, pid, None, None)
+
+
+def numbered(top, local):
+    """The process below `top` that has this number in a pid namespace of its own."""
+    for pid in descendants(top):
+        with open(f"/proc/{pid}/status") as f:
+            numbers = next(line.split()[1:] for line in f if line.startswith("NSpid:"))
+        if len(numbers) > 1 and int(numbers[-1]) == local:
+            return pid
+    return None
+
+
+def remote_watched(how, command):
+    """Memory written by ptrace, and by process_vm_writev under a number of another pid namespace. Were: clean."""
+    lines = []
+
+    class Reader(Insider):
+        """Keeps its first line."""
+        def hear(self, limit=None):
+            lines.append(super().hear(limit))
+            return lines[-1]
+    wrap = ["/usr/bin/unshare", "-p", "-f", "--mount-proc"] if how == "namespace" else []
+    insider = Reader([*wrap, "/usr/bin/python3", "-c", READER], command=command)
+    pid, addr = (int(x) for x in lines[0].split()[1:])
+    at, channel = addr + 8, "ptrace"
+    if how == "namespace":
+        channel, real = "remote-memory", numbered(insider.proc.pid, pid)
+        subprocess.run(["nsenter", "-t", str(real), "-p", "/usr/bin/python3", "-c", IN_NAMESPACE, str(pid), str(at)], check=True)
+    else:
+        poke(pid, at)
+    insider.tell("")
+    expect(insider.hear() == "42", "the test is wrong: nothing changed")
+    v = insider.finish()
+    found = [(c["channel"], c["offset"], c["length"]) for c in v.changes]
+    expect(found == [(channel, at, 8)], f"expected {channel} at {at:#x}: {found}")
+    expect(how == "namespace" or v.changes[0]["by"]["pid"] == os.getpid(), str(v.changes))
+    expect(v.verdict == "divergent", f"too good: {v.verdict}: {v.changes}")
+
+
 def main():
     need_root()
     r = Report()
@@ -213,6 +276,9 @@ def main():
     r.case("written through a loop device, overlayfs", through_loop, mounts.overlay())
     for how in ("pid", "tid", "mem", "uring", "uring_async", "uring_fixed"):
         r.case(f"memory written from outside, {how}", remote, how)
+    r.case("memory written by a debugger", remote_watched, "ptrace", "watch")
+    for command in ("record", "watch"):
+        r.case(f"memory written in another pid namespace, {command}", remote_watched, "namespace", command)
     r.exit()
 
 

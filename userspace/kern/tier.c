@@ -116,6 +116,7 @@ static const unsigned int work[KHOOK_MAX] = {
 	[KHOOK_exit_io_submit] = WRITES,
 	[KHOOK_uring_submit] = WRITES | SPACE | SIZES,
 	[KHOOK_uring_submit_sqe] = WRITES | SPACE | SIZES,
+	[KHOOK_enter_ptrace] = REMOTE,
 	[KHOOK_enter_process_vm_writev] = REMOTE,
 	[KHOOK_exit_acct] = WRITES,
 	[KHOOK_enter_mmap] = MAPS,

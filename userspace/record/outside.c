@@ -14,7 +14,9 @@
  */
 #include "record/outside.h"
 
+#include <dirent.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <utlist.h>
@@ -36,6 +38,7 @@
 #include "record/sums.h"
 #include "record/who.h"
 #include "space/space.h"
+#include "tracee/tracee.h"
 
 #define REMOTE_PAGES_MAX 65536 /* of an insider's memory, saved in one go */
 
@@ -157,10 +160,44 @@ static int save_remote(struct recorder *r, struct task *t, uint64_t at, uint64_t
 	return err;
 }
 
+/** The thread of this process that has the number in the namespace; 0: none. */
+static pid_t thread_numbered(pid_t pid, const struct kevent *ke)
+{
+	const uint32_t depth = (uint64_t)ke->ret >> 32, ns = (uint32_t)ke->ret;
+	const struct dirent *e;
+	char path[64];
+	pid_t found = 0;
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "/proc/%d/task", (int)pid);
+	dir = opendir(path);
+	while (dir && !found && (e = readdir(dir))) {
+		const pid_t tid = atoi(e->d_name);
+
+		if (tid > 0 && tracee__number_in(tid, depth, ns) == (pid_t)ke->aux)
+			found = tid;
+	}
+	if (dir)
+		closedir(dir);
+	return found;
+}
+
+pid_t outside__target(struct recorder *r, const struct kevent *ke)
+{
+	pid_t found = 0;
+
+	if (!ke->ret)
+		return (pid_t)ke->aux;
+	for (const struct task *t = r->tasks; t && !found; t = t->hh.next)
+		if (t->tid == t->pid || !rtask__find(r, t->pid))
+			found = thread_numbered(t->pid, ke);
+	return found;
+}
+
 /** Memory of an insider itself was changed. Where that isn't known, or is more than is saved in one go, it is lost. */
 static int on_remote(struct recorder *r, const struct kevent *ke)
 {
-	struct task *t = rtask__find(r, ke->aux);
+	struct task *t = rtask__find(r, outside__target(r, ke));
 	const uint64_t at = ke->offset & ~(uint64_t)(BPREC_PAGE_SIZE - 1);
 	const uint64_t n = (ke->offset + ke->length - at + BPREC_PAGE_SIZE - 1) / BPREC_PAGE_SIZE;
 	const bool whole = ke->length > ~0ull - BPREC_PAGE_SIZE - ke->offset;

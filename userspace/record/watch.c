@@ -134,7 +134,8 @@ static int on_record(struct recorder *r, const struct kevent *given)
 	case KEV_STIRRED:
 		return on_insider(r, &ke);
 	case KEV_REMOTE:
-		ke.aux = group_of(r, ke.aux);
+		ke.aux = group_of(r, outside__target(r, &ke));
+		ke.ret = 0;
 		break;
 	}
 	return outside__event(r, &ke);

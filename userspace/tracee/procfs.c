@@ -5,7 +5,9 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* Reads a small file of a thread as a string; length or -errno. */
@@ -50,6 +52,43 @@ int tracee__signals(pid_t pid, pid_t tid, uint64_t *ret_caught, uint64_t *ret_ig
 	*ret_ignored = ignored;
 	*ret_blocked = blocked;
 	return 0;
+}
+
+/** Numbers in all namespaces of a thread, from ours inwards: the last one found, and the one at `depth` (0: none). */
+static int read_numbers(pid_t tid, uint32_t depth, uint32_t *ret_deepest, pid_t *ret)
+{
+	char text[8192], *at, *end;
+	uint32_t n = 0;
+
+	*ret = 0;
+	if (read_task_file(tid, tid, "status", text, sizeof(text)) < 0)
+		return -ESRCH;
+	at = strstr(text, "\nNSpid:");
+	if (!at)
+		return -EPROTO;
+	for (at += strlen("\nNSpid:"); *at == '\t'; at = end, n++) {
+		const long number = strtol(at + 1, &end, 10);
+
+		if (n == depth)
+			*ret = (pid_t)number;
+	}
+	*ret_deepest = n - 1;
+	return n ? 0 : -EPROTO;
+}
+
+pid_t tracee__number_in(pid_t tid, uint32_t depth, uint32_t ns)
+{
+	uint32_t deepest;
+	char path[64];
+	struct stat st;
+	pid_t number;
+
+	if (read_numbers(tid, depth, &deepest, &number) || !number)
+		return 0;
+	snprintf(path, sizeof(path), "/proc/%d/ns/pid", (int)tid);
+	if (deepest == depth && !stat(path, &st) && st.st_ino != ns)
+		return 0;
+	return number;
 }
 
 pid_t tracee__thread_group(pid_t tid)

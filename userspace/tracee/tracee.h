@@ -141,6 +141,9 @@ int tracee__open_map(pid_t pid, const struct tracee_map *m);
 /** Signals that have a handler, are ignored, are blocked (bit n-1: signal n), from /proc/PID/task/TID/status. */
 int tracee__signals(pid_t pid, pid_t tid, uint64_t *ret_caught, uint64_t *ret_ignored,
 		    uint64_t *ret_blocked);
+/** Number of a thread in the pid namespace that lies so deep below ours and has this inode number; 0: it has none there, or can't be
+ *  looked up. Where the thread's own namespace lies deeper, the inode number isn't looked at. */
+pid_t tracee__number_in(pid_t tid, uint32_t depth, uint32_t ns);
 /** Thread group of a thread (/proc/TID/status); the thread itself if that can't be read. */
 pid_t tracee__thread_group(pid_t tid);
 /** Arguments of the call in which a thread is blocked (/proc/PID/task/TID/syscall). 1: blocked in *nr; 0: running or not in a
