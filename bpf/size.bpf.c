@@ -5,7 +5,9 @@
  *
  * What truncate(path) and open(O_TRUNC) work on is not known when they begin. After open the new descriptor tells; after
  * truncate every watched object is looked at whose size is now the one asked for and was not before. Both are
- * announced late, with the time at which the call began.
+ * announced late, with the time at which the call began. An object may have got that size before the call, by what no
+ * hook shows (FUSE and network file systems take sizes from elsewhere): when the call begins, such objects are marked, and
+ * the call isn't said to have changed them.
  */
 #include "sys.bpf.h"
 
@@ -58,10 +60,26 @@ __noinline int ftruncate_begin(__u32 fd, __u64 length)
 	return flight_begin(&f, 0);
 }
 
+/* For each watched object: has it the length already that a truncate(path) is going to set? */
+static long mark_untold(void *map, const __u64 *key, struct watch *w, const __u64 *length)
+{
+	__u64 now = object_size(*key);
+
+	if (now != *length) {
+		if (w->untold == *length)
+			w->untold_ns = 0;
+	} else if (now != w->size && (!w->untold_ns || w->untold != now)) {
+		w->untold = now;
+		w->untold_ns = bpf_ktime_get_ns();
+	}
+	return 0;
+}
+
 __noinline int truncate_begin(__u64 length)
 {
 	struct flight f = { .end = END_BY_SIZE };
 
+	bpf_for_each_map_elem(&watched, mark_untold, &length, 0);
 	f.n.hook = KHOOK_enter_truncate;
 	f.n.length = length;
 	return flight_begin(&f, 0);
@@ -79,6 +97,8 @@ static long truncated(void *map, const __u64 *key, struct watch *w, struct trunc
 	__u64 object = *key, old = w->size, now = object_size(object);
 
 	if (now == old || now != call->length)
+		return 0;
+	if (w->untold_ns && w->untold == now && w->untold_ns <= call->ns)
 		return 0;
 	struct flight f = { .n = { .object = object, .ns = call->ns, .hook = call->hook } };
 	truncate_range(&f.n, old, now);

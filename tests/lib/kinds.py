@@ -81,7 +81,7 @@ class Kind:
     by_path = True  # outside is a path that can be opened again and again
     changes = True  # False: what the outsider does there must not change what the insider sees
     first = length = UNITS  # units at the beginning; units that the insider maps
-    ops = None  # names of operations, if only some make sense
+    always = ()  # names of operations of which all cells are run, also in a part of the matrix
     ages = ("older", "younger")  # of outsiders
     covered = False  # ranges need not be told exactly: what an operation does depends on more than its call
 
@@ -269,9 +269,13 @@ class Fuse(Kind):
 
 
 class FuseBelow(Fuse):
-    """The outsider changes the file below, which FUSE knows nothing of until the file is opened again."""
+    """The outsider changes the file below, which FUSE knows nothing of until the file is opened again. What the daemon
+    truncates for an insider, by name, must not be told as a truncation of those whose size has come to be the same."""
 
-    ops = ("pwrite", "ftruncate_shrink", "fallocate_punch", "open_trunc")
+    always = ("open_trunc",)
+
+    def near(self):
+        return self.below
 
     def make(self, name):
         obj = super().make(name)
@@ -285,7 +289,6 @@ class Hugetlb(Kind):
     unit = 2 << 20
     first = length = 3
     pool = "/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages"
-    ops = ("store", "read_into_mapping", "madvise_remove", "fallocate_punch", "ftruncate_shrink")
 
     def open(self):
         self.unit_pages = 0
