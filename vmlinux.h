@@ -331,6 +331,9 @@ struct io_sync {
 	loff_t off;
 	int mode;
 };
+struct io_ftrunc { /* since 6.9 */
+	loff_t len;
+};
 struct io_uring_cqe {
 	__s32 res;
 };

@@ -77,7 +77,7 @@ enum flight_end {
 	END_FILE_POS,  /* the same, if the file position moved by just the result */
 	END_APPEND,    /* the end of the object, if it grew by just the result */
 	END_BY_FD,     /* open(O_TRUNC): the object is behind the descriptor that is returned */
-	END_BY_SIZE,   /* truncate(path): objects whose size changed to `length` */
+	END_BY_SIZE,   /* truncate(path): objects whose size changed to `length`; io_uring: to `offset` */
 	END_MAPPING,   /* mmap, munmap: no change, an exposure begins or ends */
 	END_PROTECT,   /* mprotect */
 	END_PART,      /* `file` bytes of the result come before this part of it */
@@ -346,6 +346,19 @@ struct target {
 	__u32 pid; /* TARGET_MEM: the thread whose memory it is */
 };
 enum { TARGET_NONE, TARGET_WATCHED, TARGET_MEM };
+/** Sets the range that changes when an object of size `old` gets size `now` bytes. */
+static __always_inline void truncate_range(struct note *n, __u64 old, __u64 now)
+{
+	if (now < old) {
+		n->offset = now;
+		n->length = TO_END;
+		n->flags |= KEVF_SHRINK;
+	} else {
+		n->offset = old;
+		n->length = now - old;
+	}
+}
+
 /** Looks at a descriptor of the current task that was opened for writing. TARGET_WATCHED: it is of a watched object;
  *  TARGET_MEM: /proc/PID/mem of another process (and the current task is an outsider); TARGET_NONE: else. */
 int fd_target(__u32 fd, struct target *ret);

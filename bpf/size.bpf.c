@@ -35,20 +35,6 @@ __noinline int fallocate_begin(__u32 fd, __u32 mode, __u64 offset, __u64 length)
 	return flight_begin(&f, 0);
 }
 
-/* The range that changes when an object of size `old` gets size `now`. */
-static __always_inline void truncate_range(struct note *n, __u64 old, __u64 now)
-{
-	n->channel = CH_TRUNCATE;
-	if (now < old) {
-		n->offset = now;
-		n->length = TO_END;
-		n->flags |= KEVF_SHRINK;
-	} else {
-		n->offset = old;
-		n->length = now - old;
-	}
-}
-
 __noinline int ftruncate_begin(__u32 fd, __u64 length)
 {
 	struct target t = {};
@@ -56,6 +42,7 @@ __noinline int ftruncate_begin(__u32 fd, __u64 length)
 	if (fd_target(fd, &t) != TARGET_WATCHED)
 		return 0;
 	struct flight f = { .n = { .object = t.object, .hook = KHOOK_enter_ftruncate } };
+	f.n.channel = CH_TRUNCATE;
 	truncate_range(&f.n, object_size(t.object), length);
 	return flight_begin(&f, 0);
 }
@@ -101,6 +88,7 @@ static long truncated(void *map, const __u64 *key, struct watch *w, struct trunc
 	if (w->untold_ns && w->untold == now && w->untold_ns <= call->ns)
 		return 0;
 	struct flight f = { .n = { .object = object, .ns = call->ns, .hook = call->hook } };
+	f.n.channel = CH_TRUNCATE;
 	truncate_range(&f.n, old, now);
 	flight_late(&f, 0);
 	return 0;

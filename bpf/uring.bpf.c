@@ -41,6 +41,20 @@ static __always_inline void fallocate_range(struct flight *f, struct io_sync *s)
 		f->n.length = TO_END;
 }
 
+/* A request that sets a size, since 6.9; what it changes depends on the object. */
+static __always_inline void ftruncate_range(struct flight *f, void *cmd)
+{
+	if (!bpf_core_type_exists(struct io_ftrunc)) {
+		f->n.flags |= KEVF_RANGE_UNKNOWN;
+		f->n.length = TO_END;
+		return;
+	}
+	struct io_ftrunc *s = cmd;
+
+	f->n.offset = BPF_CORE_READ(s, len);
+	f->end = END_BY_SIZE;
+}
+
 /* What a request will change; false: nothing. The command's data begins where the request does. */
 static __always_inline bool request_range(struct flight *f, __u8 opcode, void *cmd)
 {
@@ -56,9 +70,11 @@ static __always_inline bool request_range(struct flight *f, __u8 opcode, void *c
 	case OP_FALLOCATE:
 		fallocate_range(f, cmd);
 		return true;
+	case OP_FTRUNCATE:
+		ftruncate_range(f, cmd);
+		return true;
 	case OP_SPLICE:
 	case OP_URING_CMD:
-	case OP_FTRUNCATE:
 		f->n.flags |= KEVF_RANGE_UNKNOWN;
 		f->n.length = TO_END;
 		return true;
@@ -106,7 +122,10 @@ static __noinline int request_object(struct flight *f, __u64 addr)
 		return false;
 	f->n.object = t.object;
 	f->file = t.file;
-	if (t.f_flags & O_APPEND) {
+	if (f->end == END_BY_SIZE) {
+		truncate_range(&f->n, object_size(t.object), f->n.offset);
+		f->end = END_AS_BEGUN;
+	} else if (t.f_flags & O_APPEND) {
 		f->n.flags |= KEVF_APPEND;
 		f->n.offset = object_size(t.object);
 		f->end = END_APPEND;
@@ -168,8 +187,11 @@ static __noinline int complete_fixed(struct flight *f, __u64 file, __s64 res)
 	if (file_target(file, &t) != TARGET_WATCHED)
 		return 0;
 	f->n.object = t.object;
-	if (f->end != END_AS_BEGUN && f->end != END_GIVEN_POS)
+	if (f->end != END_AS_BEGUN && f->end != END_GIVEN_POS) {
 		f->n.flags |= KEVF_RANGE_UNKNOWN;
+		f->n.offset = 0;
+		f->n.length = TO_END;
+	}
 	return flight_late(f, res);
 }
 

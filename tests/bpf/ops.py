@@ -23,6 +23,8 @@ import os
 import socket
 import struct
 import sys
+import threading
+import time
 
 libc = ctypes.CDLL(None, use_errno=True)
 UNIT = 4096
@@ -224,18 +226,22 @@ def op_madvise_remove(path):
     return "madvise-remove", 2 * UNIT, UNIT
 
 
-def op_aio(path):
+def aio(fd, opcode, address, offset):
+    """io_submit of four bytes, and their end. Bytes done."""
     ctx = ctypes.create_string_buffer(8)
     syscall(206, 4, ctx)
     ctx_id = struct.unpack("Q", ctx.raw)[0]
-    data = ctypes.create_string_buffer(DATA)
-    iocb = ctypes.create_string_buffer(
-        struct.pack("QIIHhIQQqQII", 0, 0, 0, 1, 0, opened(path), ctypes.addressof(data), 4, AT, 0, 0, 0), 64)
+    iocb = ctypes.create_string_buffer(struct.pack("QIIHhIQQqQII", 0, 0, 0, opcode, 0, fd, address, 4, offset, 0, 0, 0), 64)
     listed = ctypes.create_string_buffer(struct.pack("Q", ctypes.addressof(iocb)), 8)
     syscall(209, ctx_id, 1, listed)
     events = ctypes.create_string_buffer(32)
     syscall(208, ctx_id, 1, 1, events, 0)
-    return "aio", AT, 4
+    return struct.unpack_from("q", events.raw, 16)[0]
+
+
+def op_aio(path):
+    data = ctypes.create_string_buffer(DATA)
+    return "aio", AT, aio(opened(path), 1, ctypes.addressof(data), AT)
 
 
 class Uring:
@@ -245,17 +251,23 @@ class Uring:
         params = ctypes.create_string_buffer(120)
         self.fd = syscall(425, 4, params)
         self.sq_off = struct.unpack_from("10I", params, 40)
-        cq_off = struct.unpack_from("10I", params, 80)
+        self.cq_off = cq_off = struct.unpack_from("10I", params, 80)
         self.ring = mmap.mmap(self.fd, max(self.sq_off[6] + 16, cq_off[5] + 16 * 8))
         self.sqes = mmap.mmap(self.fd, 4 * 64, offset=0x10000000)
 
-    def submit(self, opcode, fd, offset, addr, length, flags=0):
-        """One request; waits for its completion."""
+    def submit(self, opcode, fd, offset, addr, length, flags=0, more=0):
+        """One request; waits for its completion. Its result; more: the field that depends on the opcode (open_flags)."""
         tail = struct.unpack_from("I", self.ring, self.sq_off[1])[0]
-        struct.pack_into("BBHiQQIIQ", self.sqes, (tail & 3) * 64, opcode, flags, 0, fd, offset, addr, length, 0, 0)
+        struct.pack_into("BBHiQQIIQ", self.sqes, (tail & 3) * 64, opcode, flags, 0, fd, offset, addr, length, more, 0)
         struct.pack_into("I", self.ring, self.sq_off[6] + 4 * (tail & 3), tail & 3)
         struct.pack_into("I", self.ring, self.sq_off[1], tail + 1)
         syscall(426, self.fd, 1, 1, 1, 0, 8)
+        head, mask = struct.unpack_from("I", self.ring, self.cq_off[0])[0], struct.unpack_from("I", self.ring, self.cq_off[2])[0]
+        done = struct.unpack_from("i", self.ring, self.cq_off[5] + (head & mask) * 16 + 8)[0]
+        struct.pack_into("I", self.ring, self.cq_off[0], head + 1)
+        if done < 0:
+            raise OSError(-done, os.strerror(-done))
+        return done
 
 
 def uring_write(path, fixed, flags=0):
@@ -267,7 +279,10 @@ def uring_write(path, fixed, flags=0):
     data = ctypes.create_string_buffer(DATA)
     if fixed:
         syscall(427, ring.fd, 2, ctypes.create_string_buffer(struct.pack("i", fd), 4), 1)
-    ring.submit(23, 0 if fixed else fd, AT, ctypes.addressof(data), 4, flags | (1 if fixed else 0))
+    try:
+        ring.submit(23, 0 if fixed else fd, AT, ctypes.addressof(data), 4, flags | (1 if fixed else 0))
+    except OSError:
+        pass
     return "io_uring", AT, 4
 
 
@@ -282,6 +297,44 @@ def op_uring_async(path):
 
 def op_uring_fixed(path):
     return uring_write(path, True)
+
+
+def op_uring_writev(path):
+    """Two buffers."""
+    data = ctypes.create_string_buffer(DATA)
+    iov = iovec(*[(ctypes.addressof(data), 4)] * 2)
+    Uring().submit(2, opened(path), AT, ctypes.addressof(iov), 2)
+    return "io_uring", AT, 8
+
+
+def op_uring_fallocate(path):
+    """IORING_OP_FALLOCATE, punch a hole: the mode is where others have the length, the length where they have the address."""
+    Uring().submit(17, opened(path), UNIT, UNIT, 3)
+    return "io_uring", UNIT, UNIT
+
+
+def op_uring_open_trunc(path):
+    """IORING_OP_OPENAT with O_TRUNC."""
+    name = ctypes.create_string_buffer(path.encode())
+    os.close(Uring().submit(18, -100, 0, ctypes.addressof(name), 0, more=os.O_RDWR | os.O_TRUNC))
+    return "open-trunc", 0, -1
+
+
+def op_uring_truncate(path):
+    """IORING_OP_FTRUNCATE, since 6.9."""
+    Uring().submit(55, opened(path), AT, 0, 0)
+    return "io_uring", AT, -1
+
+
+def op_loop(path):
+    """Through a loop device: a thread of the kernel writes. The device goes with its last descriptor."""
+    fd, control = opened(path), os.open("/dev/loop-control", os.O_RDWR)
+    number = fcntl.ioctl(control, 0x4C82)
+    device = os.open(f"/dev/loop{number}", os.O_RDWR)
+    fcntl.ioctl(device, 0x4C0A, bytearray(struct.pack("II48xII176x64x", fd, 0, 0, 4)))
+    os.pwrite(device, b"l" * UNIT, UNIT)
+    os.fsync(device)
+    return "kernel", UNIT, UNIT
 
 
 def op_store(path):
@@ -387,6 +440,107 @@ def op_into_vmsplice(path):
     return "vmsplice", AT, syscall(278, full_pipe(), iovec((at + AT, 100)), 1, 0)
 
 
+def op_into_uring(path):
+    """IORING_OP_READ of a file."""
+    _, at = mapped_at(path)
+    Uring().submit(22, source(path), 0, at + AT, 4)
+    return "mmap-store", AT & ~(UNIT - 1), UNIT
+
+
+def op_into_uring_fixed(path):
+    """The page of the mapping is registered, and so is pinned; IORING_OP_READ_FIXED."""
+    _, at = mapped_at(path)
+    ring = Uring()
+    syscall(427, ring.fd, 0, iovec((at + UNIT, UNIT)), 1)
+    ring.submit(4, source(path), 0, at + AT, 4)
+    return "mmap-store", AT & ~(UNIT - 1), UNIT
+
+
+def op_into_aio(path):
+    """io_submit of a read."""
+    _, at = mapped_at(path)
+    aio(source(path), 0, at + AT, 0)
+    return "mmap-store", AT & ~(UNIT - 1), UNIT
+
+
+def op_into_getrandom(path):
+    """A call that is none of those that read a file."""
+    _, at = mapped_at(path)
+    syscall(318, at + AT, 64, 0)
+    return "mmap-store", AT & ~(UNIT - 1), UNIT
+
+
+def op_into_thread_exit(path):
+    """The kernel stores 0 where a thread said that its number is (set_tid_address), when it ends."""
+    view, at = mapped_at(path)
+    thread = threading.Thread(target=lambda: syscall(218, at + AT))
+    thread.start()
+    thread.join()
+    limit = time.monotonic() + 60
+    while view[AT:AT + 4] != bytes(4):
+        if time.monotonic() > limit:
+            raise OSError(110, "the kernel has stored nothing")
+    return "mmap-store", AT & ~(UNIT - 1), UNIT
+
+
+def op_into_poke(path):
+    """A debugger stores into the mapping of a child, which has what we have."""
+    view, at = mapped_at(path)
+    pid = os.fork()
+    if not pid:
+        if not libc.ptrace(0, 0, 0, 0):
+            os.kill(os.getpid(), 19)
+        os._exit(1)
+    if os.WIFEXITED(os.waitpid(pid, os.WUNTRACED)[1]):
+        raise OSError(1, "PTRACE_TRACEME was refused")
+    word = int.from_bytes(DATA + DATA, sys.byteorder)
+    done = syscall(101, 5, pid, at + AT, word)  # PTRACE_POKEDATA
+    os.kill(pid, 9)
+    os.waitpid(pid, 0)
+    assert done == 0 and view[AT] == DATA[:1]
+    return "ptrace", AT, 8
+
+
+def other_memory(path, write):
+    """Stores into the mapping of a child, which has what we have: write(pid, address)."""
+    view, at = mapped_at(path)
+    pid = os.fork()
+    if not pid:
+        os.read(os.pipe()[0], 1)
+    try:
+        write(pid, at + AT)
+    finally:
+        os.kill(pid, 9)
+        os.waitpid(pid, 0)
+    assert view[AT] == DATA[:1]
+
+
+def op_into_vm_writev(path):
+    """process_vm_writev to another outsider."""
+    other_memory(path, op_process_vm_writev)
+    return "ptrace", AT, 4
+
+
+def op_into_proc_mem(path):
+    """/proc/PID/mem of another outsider."""
+    other_memory(path, op_proc_mem)
+    return "ptrace", AT, 4
+
+
+def op_userfaultfd(path):
+    """UFFDIO_COPY into what has been made a hole before."""
+    _, at = mapped_at(path)
+    syscall(285, opened(path), 3, UNIT, UNIT)
+    fd = syscall(323, 0)
+    fcntl.ioctl(fd, 0xC018AA3F, bytearray(struct.pack("QQQ", 0xAA, 0, 0)))
+    fcntl.ioctl(fd, 0xC020AA00, bytearray(struct.pack("QQQQ", at + UNIT, UNIT, 1, 0)))
+    page = mmap.mmap(-1, 2 * UNIT)
+    page.write(b"u" * 2 * UNIT)
+    start = -(-ctypes.addressof(ctypes.c_char.from_buffer(page)) // UNIT) * UNIT
+    fcntl.ioctl(fd, 0xC028AA03, bytearray(struct.pack("QQQQq", at + UNIT, start, UNIT, 0, 0)))
+    return "userfaultfd", UNIT, UNIT
+
+
 def op_fallocate_insert(path):
     syscall(285, opened(path), 0x20, UNIT, UNIT)
     return "fallocate", UNIT, -1
@@ -430,7 +584,7 @@ def hold(op, path, read):
         touch(m)
 
 
-MAPPERS = ("store", "read_into_mapping", "madvise_remove")
+MAPPERS = ("store", "read_into_mapping", "madvise_remove", "userfaultfd")
 
 
 def drop(path):

@@ -82,6 +82,7 @@ class Kind:
     changes = True  # False: what the outsider does there must not change what the insider sees
     first = length = UNITS  # units at the beginning; units that the insider maps
     always = ()  # names of operations of which all cells are run, also in a part of the matrix
+    refused = ()  # of those that it refuses however it is mapped: one cell shows that
     ages = ("older", "younger")  # of outsiders
     covered = False  # ranges need not be told exactly: what an operation does depends on more than its call
 
@@ -288,7 +289,13 @@ class Hugetlb(Kind):
 
     unit = 2 << 20
     first = length = 3
+    refused = """write append pwrite_append pwrite writev pwritev pwritev2 pwritev2_append direct sendfile splice copy_file_range
+        fallocate_collapse fallocate_insert fallocate_zero ftruncate_shrink ftruncate_grow truncate clone clone_range dedupe aio
+        uring uring_async uring_fixed uring_writev uring_truncate loop into_direct""".split()
     pool = "/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages"
+
+    def near(self):
+        return "memory"  # there, nothing can be written to a file
 
     def open(self):
         self.unit_pages = 0
@@ -308,7 +315,7 @@ class Hugetlb(Kind):
             raise Skip(f"the machine gives {got} huge pages of {n}")
 
     def make(self, name):
-        self.more(2 * self.first)  # a private mapping may copy each
+        self.more(self.first if ".shared." in name else 2 * self.first)  # a private mapping may copy each
         path = os.path.join(self.place.real, name)
         with open(path, "w+b") as f:
             f.truncate(self.first * self.unit)
@@ -454,7 +461,7 @@ MEMORY = [
     Passed("SCM_RIGHTS", "tmpfs", mounts.tmpfs),
     Resized("shrinks", "tmpfs", mounts.tmpfs, 9),
     Hugetlb("hugetlbfs"),
-    Fuse("FUSE"),
+    Fuse("FUSE", "fuse"),
     FuseBelow("FUSE, below"),
     Squashfs("squashfs"),
 ]

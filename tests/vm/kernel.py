@@ -14,7 +14,7 @@ import tempfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 MODULES = ["virtio_pci", "9p", "9pnet_virtio", "overlay", "crc32c_generic", "xxhash_generic", "sha256_generic",
-           "blake2b_generic", "ext4", "xfs", "btrfs", "loop", "fuse"]
+           "blake2b_generic", "ext4", "xfs", "btrfs", "loop", "fuse", "squashfs"]
 WANTED = ["./boot/*", "./lib/modules/*/modules.builtin", *(f"./lib/modules/*/kernel/{d}" for d in (
     "fs", "net/9p", "drivers/virtio", "drivers/block", "lib", "crypto", "arch/x86/crypto"))]
 # Compressions of a bzImage's payload, by the bytes they begin with.

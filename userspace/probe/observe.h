@@ -10,7 +10,7 @@
 
 /** Limits of struct observed: more hooks or filesystems than these are left out. */
 #define OBSERVED_HOOKS_MAX   160
-#define OBSERVED_SCRATCH_MAX 8
+#define OBSERVED_SCRATCH_MAX 12
 
 /** One hook, copied out of the trial (see struct kern_hook). */
 struct observed_hook {

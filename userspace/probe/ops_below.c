@@ -150,7 +150,7 @@ int op__block_device(struct op *o)
 	int dev, err;
 
 	o->len = PAGE;
-	if (fstatfs(o->fd, &st) == 0 && st.f_type == TMPFS_MAGIC)
+	if (fstatfs(o->fd, &st) == 0 && (st.f_type == TMPFS_MAGIC || st.f_type == FUSE_SUPER_MAGIC))
 		return -EOPNOTSUPP;
 	if (!*o->device)
 		return -ENODEV;

@@ -3,7 +3,8 @@
  * places.c: filesystems to try changes on.
  *
  * What is mounted already and can be written to is used as it is. Besides, ext4, xfs and btrfs are made in sparse files
- * of a tmpfs and mounted through loop devices, and an overlay over one of them. All of that is in a mount namespace that
+ * of a tmpfs and mounted through loop devices, an overlay over one of them, and FUSE (bindfs shows a directory of the tmpfs;
+ * where there is none, there is no column for it). All of that is in a mount namespace that
  * only the trial has: nobody else sees it, and it is gone with the trial's processes, also when they are killed; the loop
  * devices go with their mounts (LO_FLAGS_AUTOCLEAR).
  */
@@ -29,6 +30,8 @@
 
 /* Longest time that making them may take: milliseconds, a hundred times that where the machine is emulated. */
 #define PREPARE_TIMEOUT_MS 60000
+/* Where mkfs and bindfs are looked for. */
+#define SEARCH_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 /** How a filesystem is made. */
 struct recipe {
@@ -44,7 +47,7 @@ static const struct recipe recipes[] = {
 };
 
 #define NRECIPES (sizeof(recipes) / sizeof(*recipes))
-_Static_assert(NRECIPES + 1 == PLACES_MADE, "and an overlay");
+_Static_assert(NRECIPES + 2 == PLACES_MADE, "and an overlay, and FUSE");
 
 static const struct {
 	unsigned long magic;
@@ -148,7 +151,7 @@ static int run_mkfs(const struct recipe *r, const char *image)
 		dup2(null, 0);
 		dup2(null, 1);
 		dup2(null, 2);
-		setenv("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", 1);
+		setenv("PATH", SEARCH_PATH, 1);
 		execvp(argv[0], argv);
 		_exit(127);
 	}
@@ -233,6 +236,44 @@ static void make_overlay(struct place *p, const struct place *others, const char
 	}
 }
 
+/* The daemon's life: it stays in the foreground, and goes with its parent. */
+static void serve_fuse(const char *below, const char *dir)
+{
+	const int null = open("/dev/null", O_RDWR);
+
+	dup2(null, 0);
+	dup2(null, 1);
+	dup2(null, 2);
+	setenv("PATH", SEARCH_PATH, 1);
+	execlp("bindfs", "bindfs", "-f", below, dir, NULL);
+	_exit(127);
+}
+
+/* FUSE: bindfs shows a directory of the tmpfs. Waits until it is mounted or the daemon has ended. */
+static void make_fuse(struct place *p, const char *top)
+{
+	char below[80];
+	struct statfs fs;
+	int status;
+
+	snprintf(below, sizeof(below), "%s/below", top);
+	snprintf(p->dir, sizeof(p->dir), "%s/fuse", top);
+	if (mkdir(below, 0700) < 0 || mkdir(p->dir, 0700) < 0)
+		return fail(p, "its directories can't be made: %s", trial__errno(errno));
+	const pid_t pid = trial__fork();
+
+	if (pid == 0)
+		serve_fuse(below, p->dir);
+	for (unsigned int ms = 0; pid > 0 && ms < PREPARE_TIMEOUT_MS / 2; ms++) {
+		if (statfs(p->dir, &fs) == 0 && fs.f_type == FUSE_SUPER_MAGIC)
+			return;
+		if (waitpid(pid, &status, WNOHANG) == pid)
+			return fail(p, "bindfs is missing or failed");
+		poll(NULL, 0, 1);
+	}
+	fail(p, "bindfs has mounted nothing");
+}
+
 /* A tmpfs over an empty directory, for all the rest. The directory, or NULL with errno. */
 static const char *make_top(void)
 {
@@ -258,8 +299,10 @@ static void make_all(struct place *made)
 			     trial__errno(errno));
 		else if (i < NRECIPES)
 			make_one(p, &recipes[i], top);
-		else
+		else if (i == NRECIPES)
 			make_overlay(p, made, top);
+		else
+			make_fuse(p, top);
 	}
 }
 
@@ -271,7 +314,9 @@ int places__prepare(struct preparation *ret)
 	if (!made || pipe2(fds, O_CLOEXEC) < 0)
 		return -ENOMEM;
 	for (size_t i = 0; i < PLACES_MADE; i++)
-		made[i].filesystem = i < NRECIPES ? recipes[i].filesystem : "overlayfs";
+		made[i].filesystem = i < NRECIPES    ? recipes[i].filesystem
+				     : i == NRECIPES ? "overlayfs"
+						     : "fuse";
 	const pid_t pid = trial__fork();
 
 	if (pid == 0) {

@@ -12,7 +12,7 @@
 /** Most places, found and made together. */
 #define PLACES_MAX 16
 /** Filesystems that are made. */
-#define PLACES_MADE 4
+#define PLACES_MADE 5
 
 /** A directory in which files may be made. */
 struct place {

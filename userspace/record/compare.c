@@ -202,12 +202,19 @@ int compare__insider(struct recorder *r, struct object *o, const struct kevent *
 	return err;
 }
 
-/** The one outsider who can store into it now or could since the last whole look; 0: there are several. */
+/** The one outsider who can store into it now or could since the last whole look; 0: there are several, or another had a
+ *  descriptor, which it may have given to a loop device or another part of the kernel that writes unseen. */
 static uint32_t only_mapper(const struct recorder *r, const struct object *o, bool now)
 {
-	const uint32_t writer = now ? exposure__sole_mapper(r, o) : o->owed_writer;
+	const struct exposure *e = exposure__sole_mapper(r, o);
+	const uint32_t writer = !now ? o->owed_writer : e ? e->writer : 0;
+	const pid_t pid = now && e ? e->pid : o->owed_pid;
 
-	return now && o->owed_stores && o->owed_writer != writer ? 0 : writer;
+	if (now && o->owed_stores && o->owed_writer != writer)
+		return 0;
+	if (exposure__by_others(r, o, pid) || (o->owed_opener && o->owed_opener != pid))
+		return 0;
+	return writer;
 }
 
 static struct suspects suspects(struct recorder *r, struct object *o)

@@ -136,19 +136,28 @@ bool exposure__unattributed(const struct recorder *r, const struct object *o)
 	return false;
 }
 
-uint32_t exposure__sole_mapper(const struct recorder *r, const struct object *o)
+const struct exposure *exposure__sole_mapper(const struct recorder *r, const struct object *o)
 {
-	const struct exposure *e;
-	uint32_t writer = 0;
+	const struct exposure *e, *mapper = NULL;
 
 	LL_FOREACH (r->exposures, e) {
 		if (e->obj != o || e->kind != EXPOSURE_WRITABLE_MAPPING)
 			continue;
-		if (writer)
-			return 0;
-		writer = e->writer;
+		if (mapper)
+			return NULL;
+		mapper = e;
 	}
-	return writer;
+	return mapper;
+}
+
+bool exposure__by_others(const struct recorder *r, const struct object *o, pid_t pid)
+{
+	const struct exposure *e;
+
+	LL_FOREACH (r->exposures, e)
+		if (e->obj == o && e->pid != pid)
+			return true;
+	return false;
 }
 
 int exposure__end_all(struct recorder *r)

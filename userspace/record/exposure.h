@@ -18,8 +18,10 @@ int exposure__end(struct recorder *r, struct exposure *e);
 bool exposure__by_mapping(const struct recorder *r, const struct object *o);
 /** True if somebody can write the object whom no list names, or through no mapping that he has. */
 bool exposure__unattributed(const struct recorder *r, const struct object *o);
-/** Id of the outsider that alone maps the object so; 0 if there is none or more than one. */
-uint32_t exposure__sole_mapper(const struct recorder *r, const struct object *o);
+/** The exposure by the outsider that alone maps the object so; NULL if there is none or more than one. */
+const struct exposure *exposure__sole_mapper(const struct recorder *r, const struct object *o);
+/** Can another than this process write the object now, by whatever means? What is unattributed counts as another's. */
+bool exposure__by_others(const struct recorder *r, const struct object *o, pid_t pid);
 /** Ends every exposure that holds (end of the recording). 0 or -errno. */
 int exposure__end_all(struct recorder *r);
 

@@ -294,6 +294,7 @@ static int end(struct recorder *r, struct object *o)
 		o->owed_ns = 0;
 		o->owed_stores = false;
 		o->owed_writer = 0;
+		o->owed_opener = 0;
 	}
 	ranges__free(&o->lately);
 	if (!l->whole) {
@@ -444,6 +445,9 @@ int look__holder_gone(struct recorder *r, const struct exposure *e)
 	if (e->kind != EXPOSURE_WRITABLE_DESCRIPTOR) {
 		o->owed_writer = !o->owed_stores || o->owed_writer == e->writer ? e->writer : 0;
 		o->owed_stores = true;
+		o->owed_pid = e->pid;
+	} else {
+		o->owed_opener = !o->owed_opener || o->owed_opener == e->pid ? e->pid : -1;
 	}
 	o->owed_ns = now_ns();
 	earn(r);

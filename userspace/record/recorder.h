@@ -187,6 +187,8 @@ struct object {
 		owed_ns; /* outsiders that could write it were gone then: if later than look_ns, a whole look is due */
 	uint32_t owed_writer; /* the one who could store into it; 0: none or several */
 	bool owed_stores;     /* one of them could store */
+	pid_t owed_pid;	      /* process of owed_writer */
+	pid_t owed_opener;    /* the one who had a descriptor; 0: none, -1: several */
 	bool untold; /* pages were not looked at when they should have been, and a gap says so */
 	struct look_pass *look; /* under way; NULL: none */
 	struct fault *
