@@ -46,8 +46,9 @@ struct watch {
 	__u64 inode;
 	__u32 dev, generation;
 	__u64 size;
-	__u64 beneath; /* 1: a block device that a file system lies on, which nobody maps */
-	__u64 untold;	 /* another size that it was seen to have, by a change that no call had told by then */
+	__u64 beneath;	 /* 1: a block device that a file system lies on, which nobody maps */
+	__u64 untold;	 /* another size that it was seen to have, and no call had told by then */
+	__u64 untold_ns; /* since when, at the latest; 0: none */
 	__u64 untold_ns; /* since when, at the latest; 0: none */
 };
 
@@ -77,7 +78,7 @@ enum flight_end {
 	END_FILE_POS,  /* the same, if the file position moved by just the result */
 	END_APPEND,    /* the end of the object, if it grew by just the result */
 	END_BY_FD,     /* open(O_TRUNC): the object is behind the descriptor that is returned */
-	END_BY_SIZE,   /* truncate(path): objects whose size changed to `length`; io_uring: to `offset` */
+	END_BY_SIZE,   /* truncate(path): objects whose size becomes `length`; io_uring: `offset` */
 	END_MAPPING,   /* mmap, munmap: no change, an exposure begins or ends */
 	END_PROTECT,   /* mprotect */
 	END_PART,      /* `file` bytes of the result come before this part of it */

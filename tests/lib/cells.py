@@ -38,6 +38,8 @@ CONTROLS = ("insider", "nobody", "beyond")
 VARIANTS = [(m, a, o) for m in MAPPINGS for a in AGES for o in ORDERS]
 COLUMNS = [" ".join(v) for v in VARIANTS] + list(CONTROLS)
 REMOTE = ("process_vm_writev", "proc_mem")  # operations on the insider's memory, where it has the object mapped
+# What the kernel stores into an outsider's mapping by ways of which the probe claims nothing: who did it need not be known.
+UNCLAIMED = ("into_uring", "into_uring_fixed", "into_aio", "into_getrandom", "into_thread_exit")
 BY_KERNEL = ("loop",)  # a thread of the kernel writes, for an insider as for anybody
 STORES = ("mmap-store", "read-into-mapping")
 # Names that a change may have in the trace: a store is found by comparing, whoever made it, and so is a write of the kernel's;
@@ -190,7 +192,7 @@ class Cell:
             return f"shm {self.obj.shm} {touch}"
         how = "privatecow" if self.mapping == "copied" else self.mapping
         if self.op in REMOTE:  # which needs memory that may be written
-            how = "sharedrw" if self.mapping == "shared" else "privatecow"
+            how = "privatecow" if self.mapping != "shared" else "sharedrw" if self.kind.writable else "shared"
         return f"map {self.obj.inside} {how} 0 {self.pages() * PAGE} {touch}"
 
     def run(self, actor):
@@ -407,7 +409,7 @@ class Judge:
             expect(pid in (None, c.actor.pid), f"process, expected {c.actor.pid}: {brief}")
             named = named or m["channel"] in names and pid
         seen = self.seen(c.channel)
-        expect(named or seen not in ("exact", "page"), f"nobody is named: {brief}")
+        expect(named or c.op in BY_KERNEL + UNCLAIMED or seen not in ("exact", "page"), f"nobody is named: {brief}")
         exact = seen == "exact" and not self.kind.covered
         expect(any(self.range_fits(c, m, exact) for m in mine), f"range, expected [{c.offset},+{c.length}): {brief}")
 
@@ -464,7 +466,8 @@ def choose(kind, share):
             seed = zlib.crc32(f"{kind.name} {op}".encode())
             possible = [c for c in cells if c.possible() and not c.control]
             step = max(len(possible) // share, 1) if op not in kind.refused else len(possible)
-            cells = possible[seed % step::step][:share] + [c for c in cells if c.control == CONTROLS[(seed >> 8) % 3]]
+            controls = [c for c in cells if c.control == CONTROLS[(seed >> 8) % 3] and op not in kind.refused]
+            cells = possible[seed % step::step][:share] + controls
         found += [c for c in cells if c.possible()]
     return found
 

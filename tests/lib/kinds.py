@@ -78,6 +78,7 @@ class Kind:
     unit = PAGE
     column = None  # of the probe's table
     private = True  # private mappings are possible
+    writable = True  # the insider can map it shared and writable, and it stays the same object
     by_path = True  # outside is a path that can be opened again and again
     changes = True  # False: what the outsider does there must not change what the insider sees
     first = length = UNITS  # units at the beginning; units that the insider maps
@@ -235,8 +236,14 @@ class ReflinkSibling(Reflinked):
         return obj
 
 
-class CopiedUp(Kind):
-    """The insider maps a file of the lower layer. The outsider opens it for writing, which makes another file of it."""
+class Lower(Kind):
+    """A file of the lower layer, which opening it for writing would make another one."""
+
+    writable = False
+
+
+class CopiedUp(Lower):
+    """The insider maps a file of the lower layer. The outsider opens it for writing."""
 
     changes = False
     ages = ("younger",)
@@ -338,7 +345,7 @@ class Hugetlb(Kind):
 class Squashfs(Kind):
     """A file system that nobody can write; only the device below it can change."""
 
-    changes = False
+    changes = writable = False
 
     def open(self):
         self.names = []
@@ -474,7 +481,7 @@ DISK = [
     ReflinkSibling("its sibling", "btrfs", looped("btrfs")),
     Kind("overlayfs", "overlayfs", mounts.overlay),
     Kind("overlay, upper", "overlayfs", lambda: mounts.overlay("upper")),
-    Kind("overlay, lower", "overlayfs", lambda: mounts.overlay("lower")),
+    Lower("overlay, lower", "overlayfs", lambda: mounts.overlay("lower")),
     CopiedUp("overlay, copied up", "overlayfs", lambda: mounts.overlay("lower")),
     Unlinked("unlinked", "ext4", mounts.ext4),
     ProcFd("/proc/PID/fd", "ext4", mounts.ext4),

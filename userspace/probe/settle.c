@@ -36,8 +36,11 @@ static bool has_word(const char *list, const char *word)
  */
 static const struct observed_hook *find_hooks(const struct maker *m, struct probe_cell *c)
 {
-	/* Bytes that vmsplice takes out of a pipe are stored by the kernel, as those of a read are. */
-	const enum channel like = c->channel == CH_VMSPLICE ? CH_READ_INTO_MAPPING : c->channel;
+	/* Bytes that vmsplice takes out of a pipe are stored by the kernel, as those of a read are; what a debugger changes
+	 * through an outsider's mapping shows where a store would. */
+	const enum channel like = c->channel == CH_VMSPLICE ? CH_READ_INTO_MAPPING
+				  : c->channel == CH_PTRACE ? CH_MMAP_STORE
+							    : c->channel;
 	static const char renamed[] = "tp_btf/io_uring_submit_";
 	const struct observed_hook *missing = NULL, *variant = NULL;
 	bool have_variant = false;

@@ -164,7 +164,8 @@ int faults__event(struct recorder *r, const struct kevent *ke)
 
 	if (!o || ke->flags & KEVF_INSIDER)
 		return 0;
-	if (ke->type == KEV_DIRTY && !exposure__by_mapping(r, o))
+	/* a thread that writes pages back makes some dirty again, which others have stored to */
+	if (ke->type == KEV_DIRTY && !exposure__by_mapping(r, o) && !o->owed_stores)
 		channel = ke->flags & KEVF_KTHREAD ? CH_KERNEL : CH_UNKNOWN;
 	return note(r, o, ke, ke->flags & KEVF_KTHREAD ? 0 : who__from_event(r, ke), channel);
 }
