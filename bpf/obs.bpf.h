@@ -46,9 +46,9 @@ struct watch {
 	__u64 inode;
 	__u32 dev, generation;
 	__u64 size;
-	__u64 beneath;	 /* 1: a block device that a file system lies on, which nobody maps */
-	__u64 untold;	 /* another size that it was seen to have, and no call had told by then */
-	__u64 untold_ns; /* since when, at the latest; 0: none */
+	__u64 untold; /* another size that it was seen to have, and no call had told by then */
+	__u64 untold_ns : 63; /* since when, at the latest; 0: none */
+	__u64 beneath : 1;    /* 1: a block device that a file system lies on, which nobody maps */
 };
 
 /** What becomes a kevent; lives on a program's stack. Fields as in struct kevent. */
