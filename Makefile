@@ -147,11 +147,11 @@ test-stress:
 	$(Q)$(MAKE) --no-print-directory $(if $(filter 1,$(V)),,-s) build-tests
 	$(Q)$(as_root) env BUILD=$(B) $(if $(STRESS_RUNS),STRESS_RUNS=$(STRESS_RUNS)) tests/stress/run $(T)
 
-# On stock Debian kernels in virtual machines, without KVM; T: patterns of the tests to run there.
+# On stock Debian kernels in virtual machines, without KVM; T: patterns of the tests to run there; JOBS: machines at once.
 test-vm:
 	@scripts/deps.sh build test vm
 	$(Q)$(MAKE) --no-print-directory $(if $(filter 1,$(V)),,-s) build-tests
-	$(Q)$(as_root) env BUILD=$(B) tests/vm/run $(T)
+	$(Q)$(as_root) env BUILD=$(B) tests/vm/run $(if $(JOBS),-j $(JOBS)) $(T)
 
 # Every cell of the matrix of channels and objects (tests/lib/cells.py), on this kernel; VM=1: on those of test-vm, too; VM=6.1,
 # VM=6.12: on that one alone. SHARE: so many variants of twelve (2: a quarter of an hour without KVM). T: kinds of objects.
