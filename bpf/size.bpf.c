@@ -76,21 +76,54 @@ __noinline int truncate_begin(__u64 length)
 struct truncation {
 	__u64 ns, length;
 	__u32 hook;
+	bool found,
+		crowded; /* an object has the length since then; another such call to it is under way */
 };
 
-/* For each watched object: was it what a truncate(path) changed? */
+/* Has the object a length that is new, and the one of the call? Not if it had it when the call began. */
+static __always_inline bool may_be_cut(__u64 object, const struct watch *w,
+				       const struct truncation *call)
+{
+	__u64 now = object_size(object);
+
+	if (now == w->size || now != call->length)
+		return false;
+	return !w->untold_ns || w->untold != now || w->untold_ns > call->ns;
+}
+
+static long find_cut(void *map, const __u64 *key, struct watch *w, struct truncation *call)
+{
+	call->found = may_be_cut(*key, w, call);
+	return call->found;
+}
+
+static long find_other(void *map, const struct flight_key *key, struct flight *f,
+		       struct truncation *call)
+{
+	call->crowded = f->end == END_BY_SIZE && f->n.length == call->length;
+	return call->crowded;
+}
+
+/* For each watched object: was it what a truncate(path) changed? If it may have been another that is under way, too, each of them
+ * is named, and none for certain. */
 static long truncated(void *map, const __u64 *key, struct watch *w, struct truncation *call)
 {
-	__u64 object = *key, old = w->size, now = object_size(object);
+	__u64 object = *key, old = w->size;
 
-	if (now == old || now != call->length)
+	if (!may_be_cut(object, w, call))
 		return 0;
-	if (w->untold_ns && w->untold == now && w->untold_ns <= call->ns)
-		return 0;
+	bool doubtful = call->crowded || (w->untold_ns && w->untold == call->length);
 	struct flight f = { .n = { .object = object, .ns = call->ns, .hook = call->hook } };
 	f.n.channel = CH_TRUNCATE;
-	truncate_range(&f.n, old, now);
+	truncate_range(&f.n, old, call->length);
+	if (doubtful)
+		f.n.flags |= KEVF_RANGE_UNKNOWN;
 	flight_late(&f, 0);
+	if (doubtful) {
+		w->size = old;
+		w->untold = call->length;
+		w->untold_ns = bpf_ktime_get_ns();
+	}
 	return 0;
 }
 
@@ -99,6 +132,10 @@ __noinline int truncate_end(struct flight *f, __s64 ret)
 	if (!f || ret < 0)
 		return 0;
 	struct truncation call = { f->n.ns, f->n.length, f->n.hook };
+	bpf_for_each_map_elem(&watched, find_cut, &call, 0);
+	if (!call.found)
+		return 0;
+	bpf_for_each_map_elem(&flights, find_other, &call, 0);
 	bpf_for_each_map_elem(&watched, truncated, &call, 0);
 	return 0;
 }

@@ -8,19 +8,22 @@ import ctypes
 import fcntl
 import mmap
 import os
+import signal
 import struct
 import subprocess
 import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [os.path.join(HERE, "..", "lib"), os.path.join(HERE, "..", "bpf")]
+import kinds  # noqa: E402
 import mounts  # noqa: E402
 import ops  # noqa: E402
-from e2e import PAGE, Insider, Report, Skip, descendants, expect, expect_verdict, need_root  # noqa: E402
+from e2e import PAGE, Insider, Report, Skip, descendants, expect, expect_verdict, need_root, wait_until  # noqa: E402
 
 PAGES = 4
 HOLE = 0x4030582B  # FS_IOC_UNRESVSP64 of <linux/falloc.h>
 ZERO = 0x40305839  # FS_IOC_ZERO_RANGE
+TRUNCATE = 76       # number of the call
 libc = ctypes.CDLL(None, use_errno=True)
 libc.process_vm_writev.restype = ctypes.c_ssize_t
 
@@ -263,6 +266,40 @@ def remote_watched(how, command):
     expect(v.verdict == "divergent", f"too good: {v.verdict}: {v.changes}")
 
 
+def cut_together():
+    """Two truncate(path) to one length at once, one of a file that nobody maps: by whom the mapped one was cut isn't known, and
+    the one who ended first was said to have done it, for certain."""
+    fuse = kinds.Fuse("FUSE", "fuse")
+    fuse.open()
+    path, elsewhere = fresh(mounts.tmpfs(), "together"), fresh(fuse.place, "elsewhere")
+    insider, _, _ = mapped(path)
+    os.kill(fuse.daemon.pid, signal.SIGSTOP)
+    try:
+        other = truncation(elsewhere)
+        wait_until("it is in truncate", lambda: syscall_of(other.pid) == TRUNCATE)
+        mine = truncation(path)
+        expect(mine.wait() == 0, f"truncate: {mine.returncode}")
+    finally:
+        os.kill(fuse.daemon.pid, signal.SIGCONT)
+    expect(other.wait() == 0, f"the other one: {other.returncode}")
+    v = insider.finish()
+    found = [c for c in v.of(path) if c["channel"] == "truncate"]
+    expect({c["by"]["pid"] for c in found} == {mine.pid, other.pid}, f"{mine.pid}, {other.pid}: {v.brief()}")
+    expect(not any(c["range_known"] for c in found), v.brief())
+
+
+def truncation(path):
+    """A process that cuts the file to a page, by name."""
+    return subprocess.Popen([sys.executable, "-c", f"import os; os.truncate({path!r}, {PAGE})"])
+
+
+def syscall_of(pid):
+    """Number of the system call that it is in; None: none."""
+    with open(f"/proc/{pid}/syscall", encoding="ascii") as f:
+        number = f.read().split()[0]
+    return int(number) if number.isdigit() else None
+
+
 def main():
     need_root()
     r = Report()
@@ -279,6 +316,7 @@ def main():
     r.case("memory written by a debugger", remote_watched, "ptrace", "watch")
     for command in ("record", "watch"):
         r.case(f"memory written in another pid namespace, {command}", remote_watched, "namespace", command)
+    r.case("two truncations at once", cut_together)
     r.exit()
 
 

@@ -265,6 +265,7 @@ class Fuse(Kind):
         mounts.own_namespace()
         daemon = subprocess.Popen(["bindfs", "-f", below, path], preexec_fn=e2e.die_with_parent, stdout=subprocess.DEVNULL,
                                   stderr=subprocess.PIPE, text=True)
+        self.daemon = daemon
         atexit.register(daemon.wait)
         atexit.register(mounts.unmount, path)
 
@@ -455,7 +456,8 @@ class Resized(Kind):
         self.first = first
 
     def prepare(self, obj):
-        os.truncate(obj.real, (UNITS - 1) * PAGE + 1000)
+        with open(obj.real, "r+b") as f:  # not by name: such a call of another test at the same moment could be taken for it
+            f.truncate((UNITS - 1) * PAGE + 1000)
 
 
 MEMORY = [
