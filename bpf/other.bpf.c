@@ -184,6 +184,24 @@ static __always_inline bool is_harmless(__u32 cmd)
 	return false;
 }
 
+/* Those that change a file in a way which has a name, and in tier 2 a hook. */
+static __always_inline bool is_named(__u32 cmd)
+{
+	switch (cmd) {
+	case FICLONE:
+	case FICLONERANGE:
+	case FIDEDUPERANGE:
+	case FS_IOC_UNRESVSP:
+	case FS_IOC_UNRESVSP64:
+	case FS_IOC_ZERO_RANGE:
+	case FS_IOC_UNRESVSP_32:
+	case FS_IOC_UNRESVSP64_32:
+	case FS_IOC_ZERO_RANGE_32:
+		return true;
+	}
+	return false;
+}
+
 __noinline int ioctl_other(__u32 fd, __u32 cmd, __u64 arg)
 {
 	struct flight f = {
@@ -192,7 +210,7 @@ __noinline int ioctl_other(__u32 fd, __u32 cmd, __u64 arg)
 	__u32 what = cmd & 0xffff, slot = 0;
 	__s32 words[5] = {};
 
-	if (is_harmless(cmd) || is_insider())
+	if (is_harmless(cmd) || is_named(cmd) || is_insider())
 		return 0;
 	bpf_probe_read_user(words, sizeof(words), (void *)arg);
 	if (what ==
