@@ -134,12 +134,13 @@ def together_with_a_call(folder):
 
 
 def pinned_page(folder):
-    """A page that is in nobody's page tables changes by way of an io_uring's buffer: the last look finds it."""
+    """A page that is in nobody's page tables changes by way of an io_uring's buffer: the last look finds it, also where nothing tells
+    that it is pinned."""
     path = fresh(folder)
     other = e2e.Peer([e2e.prog("pinned"), path])
     if (answer := other.hear()).startswith("skip"):
         raise e2e.Skip(answer[5:])
-    p = Pair(path)
+    p = Pair(path, "--disable-hook=syscall/pins")
     p.store(2222)
     other.ask("9")
     v, _ = p.finish()
