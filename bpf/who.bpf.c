@@ -161,21 +161,8 @@ static __always_inline int names_end(struct who_room *room)
 	return 0;
 }
 
-/* Leaves the names of a dentry, given by its address, in the room. */
-__noinline int names_of_file(__u64 dentry)
-{
-	struct who_room *room = who_room();
-
-	if (!room)
-		return 0;
-	room->walk = dentry;
-	room->walk_at = 0;
-	bpf_loop(NAMES_MAX, name_of_dentry, NULL, 0);
-	return names_end(room);
-}
-
-/* The same for a node of kernfs. */
-__noinline int names_of_node(__u64 node)
+/* Leaves the names from a node up to the root in the room; step: adds one and goes on. */
+static __always_inline int names_from(__u64 node, long (*step)(__u32 i, void *ctx))
 {
 	struct who_room *room = who_room();
 
@@ -183,8 +170,20 @@ __noinline int names_of_node(__u64 node)
 		return 0;
 	room->walk = node;
 	room->walk_at = 0;
-	bpf_loop(NAMES_MAX, name_of_node, NULL, 0);
+	bpf_loop(NAMES_MAX, step, NULL, 0);
 	return names_end(room);
+}
+
+/* Of a dentry, given by its address. */
+__noinline int names_of_file(__u64 dentry)
+{
+	return names_from(dentry, name_of_dentry);
+}
+
+/* Of a node of kernfs. */
+__noinline int names_of_node(__u64 node)
+{
+	return names_from(node, name_of_node);
 }
 
 static __always_inline void file_told(struct who_room *room, struct kfile *dst, struct file *file)
