@@ -47,6 +47,8 @@ enum { BPF_ANY = 0, BPF_NOEXIST = 1, BPF_RB_AVAIL_DATA = 0, BPF_RB_RING_SIZE = 1
 struct sys_enter {
 	__u64 common;
 	__s32 nr; /* an int: the four bytes behind it are whatever the stack held */
+	__u32 unused;
+	__u64 first; /* argument: all calls that are looked at have one */
 };
 struct sys_exit {
 	__u64 common;

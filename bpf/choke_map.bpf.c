@@ -18,7 +18,7 @@ static __noinline int mapping_over(__s64 ret)
 	if (!kept || (kept->end != END_MAPPING && kept->end != END_PROTECT))
 		return 0;
 	struct flight f = *kept;
-	bpf_map_delete_elem(&flights, &key);
+	flight_take(&key);
 	return f.end == END_MAPPING ? mapping_end(&f, ret) : protect_end(&f, ret);
 }
 

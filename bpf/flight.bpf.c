@@ -135,11 +135,10 @@ __noinline int flight_end(__s64 ret)
 {
 	struct flight_key key = { bpf_get_current_pid_tgid(), 0 };
 	struct flight *kept = bpf_map_lookup_elem(&flights, &key);
-
 	if (!kept)
 		return 0;
 	struct flight f = *kept;
-	bpf_map_delete_elem(&flights, &key);
+	flight_take(&key);
 	if (f.end == END_BY_FD)
 		return open_end(&f, ret);
 	if (f.end == END_BY_SIZE)

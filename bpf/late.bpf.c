@@ -41,10 +41,12 @@ static __always_inline void keep(struct flight *f, __u64 slot)
 		f->n.ns = bpf_ktime_get_ns();
 	if (!bpf_map_update_elem(&flights, &key, &no_flight, BPF_ANY))
 		kept = bpf_map_lookup_elem(&flights, &key);
-	if (kept)
+	if (kept) {
 		*kept = *f;
-	else
+		flight_kept(key.who, slot);
+	} else {
 		loss(f->n.hook, LOSS_MAP_FULL);
+	}
 }
 
 /* The kernel stores f->n.length bytes at an address of the current process. 1: it is a mapping of a watched object. What lies

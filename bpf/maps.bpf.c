@@ -19,6 +19,8 @@ const volatile __u32 tell_tree = 0;
 const volatile __u32 sum_up = 0;
 const volatile __u32 uprobe_type = 0;
 
+__u64 maybe_watched[MAYBE_BITS / 64];
+__u32 flying[FLYING_CELLS];
 struct kcompat compat;
 struct klate late;
 

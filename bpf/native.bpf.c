@@ -160,9 +160,27 @@ static __always_inline int native_begin(struct sys_enter *ctx)
 	}
 }
 
+/* A call that does nothing but write to its first argument. */
+static __always_inline bool is_write(__u32 nr)
+{
+	switch (nr) {
+	case NR64_WRITE:
+	case NR64_WRITEV:
+	case NR64_PWRITE64:
+	case NR64_PWRITEV:
+	case NR64_PWRITEV2:
+	case NR64_SENDFILE:
+		return true;
+	default:
+		return false;
+	}
+}
+
 SEC("tracepoint/syscalls/sys_enter_write")
 int call_begin(struct sys_enter *ctx)
 {
+	if (is_write(ctx->nr) && !fd_concerns(ctx->first))
+		return 0;
 	native_begin(ctx);
 	return who_tell(WHO_CALL);
 }
@@ -205,6 +223,8 @@ static __always_inline int native_end(struct sys_exit *ctx)
 SEC("tracepoint/syscalls/sys_exit_write")
 int call_end(struct sys_exit *ctx)
 {
+	if (is_write(ctx->nr) && !maybe_flying())
+		return 0;
 	native_end(ctx);
 	return who_tell(WHO_CALL);
 }

@@ -140,6 +140,8 @@ static __always_inline int watch_put(__u64 object, __u64 beneath, __u32 hook)
 		.beneath = beneath,
 	};
 
+	__u32 bit = maybe_bit(object);
+	__sync_fetch_and_or(&maybe_watched[bit / 64], 1ull << bit % 64);
 	if (!bpf_map_update_elem(&watched, &object, &w, BPF_ANY))
 		return 0;
 	loss(hook, LOSS_MAP_FULL);

@@ -74,10 +74,12 @@ static __always_inline void part_begin(struct flight *f, __u64 slot)
 	flight_open(f);
 	if (!bpf_map_update_elem(&flights, &key, &no_flight, BPF_ANY))
 		kept = bpf_map_lookup_elem(&flights, &key);
-	if (kept)
+	if (kept) {
 		*kept = *f;
-	else
+		flight_kept(key.who, slot);
+	} else {
 		loss(f->n.hook, LOSS_MAP_FULL);
+	}
 }
 
 /* Part `slot` of a call changes a range of what a descriptor leads to. 1: it is watched, 0: not. Not static: the verifier
