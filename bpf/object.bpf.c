@@ -130,6 +130,8 @@ static __always_inline __u64 device_object(struct block_device *dev)
 /* Enters one key. 0, or -1: no room. */
 static __always_inline int watch_put(__u64 object, __u64 beneath, __u32 hook)
 {
+	const __u32 bit = maybe_bit(object);
+	__sync_fetch_and_or(&maybe_watched[bit / 64], 1ull << bit % 64);
 	struct address_space *mapping = (void *)object;
 	struct inode *host = BPF_CORE_READ(mapping, host);
 	struct watch w = {
@@ -140,8 +142,6 @@ static __always_inline int watch_put(__u64 object, __u64 beneath, __u32 hook)
 		.beneath = beneath,
 	};
 
-	__u32 bit = maybe_bit(object);
-	__sync_fetch_and_or(&maybe_watched[bit / 64], 1ull << bit % 64);
 	if (!bpf_map_update_elem(&watched, &object, &w, BPF_ANY))
 		return 0;
 	loss(hook, LOSS_MAP_FULL);

@@ -327,11 +327,9 @@ static __always_inline bool maybe_flying(void)
 /** The entry of a watched object; NULL if it isn't watched. A key that now belongs to another object is removed. */
 static __always_inline struct watch *watch_find(__u64 object)
 {
+	struct watch *w = bpf_map_lookup_elem(&watched, &object);
 	struct address_space *mapping = (void *)object;
 
-	if (!maybe_is_watched(object))
-		return NULL;
-	struct watch *w = bpf_map_lookup_elem(&watched, &object);
 	if (!w)
 		return NULL;
 	struct inode *host = BPF_CORE_READ(mapping, host);

@@ -417,7 +417,7 @@ struct ev_change {
 };
 
 /** EV_WRITER: an outsider. Followed by exe, cgroup and cmdline (arguments joined by blanks), each with NUL; then, since version 3,
- *  the build id of exe in hexadecimal digits ("" if unknown), with NUL. */
+ *  the build id of exe in hexadecimal digits ("" if unknown), with NUL. One of the same id, pid and start_ns replaces it. */
 struct ev_writer {
 	uint32_t writer; /* id, from 1 */
 	uint32_t pid, tid, uid;

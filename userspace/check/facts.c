@@ -183,14 +183,26 @@ static int take_hook(struct check_state *s, const struct event_header *ev, uint6
 	return 0;
 }
 
-static int take_writer(struct check_state *s, const struct event_header *ev, uint64_t no)
+/** The strings behind an EV_WRITER; what is already there is replaced. 0 or -ENOMEM. */
+static int name_writer(struct check_writer *w, const struct ev_writer *e)
 {
-	const struct ev_writer *e = (const void *)(ev + 1);
 	const char *at = (const char *)(e + 1), *end = at + e->strings_len;
+	char **const texts[] = { &w->exe, &w->cgroup, &w->args, &w->build_id };
+	bool all = true;
 
-	if (!e->writer || JudyLGet(s->writers, e->writer, NULL))
-		return check__bad_event(s, no, "its number is not new");
+	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++) {
+		free(*texts[i]);
+		*texts[i] = next_string(&at, end);
+		all = all && *texts[i];
+	}
+	w->ns_pid = e->ns_pid;
+	return all ? 0 : -ENOMEM;
+}
+
+static int new_writer(struct check_state *s, const struct ev_writer *e)
+{
 	struct check_writer *w = calloc(1, sizeof(*w)), **entry;
+
 	entry = w ? check__grow(&s->rep->writers, &s->rep->nwriters, sizeof(w)) : NULL;
 	if (!entry) {
 		free(w);
@@ -207,12 +219,23 @@ static int take_writer(struct check_state *s, const struct event_header *ev, uin
 	w->uid = e->uid;
 	w->start_ns = e->start_ns;
 	memcpy(w->comm, e->comm, sizeof(e->comm));
-	w->exe = next_string(&at, end);
-	w->cgroup = next_string(&at, end);
-	w->args = next_string(&at, end);
-	w->build_id = next_string(&at, end);
-	w->ns_pid = e->ns_pid;
-	return w->exe && w->cgroup && w->args && w->build_id ? 0 : -ENOMEM;
+	return name_writer(w, e);
+}
+
+/** A new one, or the same with more names. */
+static int take_writer(struct check_state *s, const struct event_header *ev, uint64_t no)
+{
+	const struct ev_writer *e = (const void *)(ev + 1);
+	void **v = JudyLGet(s->writers, e->writer, NULL);
+	struct check_writer *w = v ? *v : NULL;
+
+	if (!e->writer)
+		return check__bad_event(s, no, "its number is 0");
+	if (!w)
+		return new_writer(s, e);
+	if (w->pid != e->pid || w->start_ns != e->start_ns)
+		return check__bad_event(s, no, "its number is another process's");
+	return name_writer(w, e);
 }
 
 /** Points the frames at their strings, of which there are 3 for each (the reader has checked). */

@@ -561,6 +561,8 @@ int outside__finish(struct recorder *r)
 	if (!err)
 		err = look__finish(r);
 	if (!err)
+		err = who__complete(r);
+	if (!err)
 		err = stacks__finish(r);
 	return err ? err : write_losses(r);
 }

@@ -236,7 +236,7 @@ struct beneath {
 	struct beneath *next;
 };
 
-/** An outsider by name. Its EV_WRITER is written with the first event that refers to it. */
+/** An outsider by name. Its EV_WRITER is written before the first event that refers to it, and again if more is known at the end. */
 struct outsider {
 	uint32_t id;
 	pid_t pid, tid;

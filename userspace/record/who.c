@@ -3,7 +3,8 @@
  * who.c: outsiders by name.
  *
  * A process that is still there is looked at in /proc at once; of one that is gone the kernel has told (about.c). What is
- * known is written down as late as possible, because what the kernel tells comes with, not before, a process's first event.
+ * known is written down as late as possible, because what the kernel tells comes with, not before, a process's first event. What
+ * came later still is added at the end.
  */
 #include "record/who.h"
 
@@ -198,6 +199,29 @@ int who__write(struct recorder *r, uint32_t id)
 	o->written = true;
 	fill_told(r, o);
 	return write_writer(r, o);
+}
+
+/** How much of what the kernel can tell is known. */
+static int known(const struct outsider *o)
+{
+	return !!o->exe + !!*o->build_id + !!o->cmdline + !!o->cgroup + !!o->ns_pid;
+}
+
+int who__complete(struct recorder *r)
+{
+	struct outsider *o;
+	int err = 0;
+
+	LL_FOREACH (r->outsiders, o) {
+		const int before = known(o);
+
+		if (!o->written || err)
+			continue;
+		fill_told(r, o);
+		if (known(o) > before)
+			err = write_writer(r, o);
+	}
+	return err;
 }
 
 uint32_t who__id(struct recorder *r, pid_t pid, pid_t tid, uint32_t uid, uint64_t start_ns,

@@ -13,6 +13,8 @@ uint32_t who__id(struct recorder *r, pid_t pid, pid_t tid, uint32_t uid, uint64_
 uint32_t who__from_event(struct recorder *r, const struct kevent *ke);
 /** Writes its EV_WRITER, once; nothing for id 0. 0 or -errno. */
 int who__write(struct recorder *r, uint32_t id);
+/** Writes it again for those of whom more is known by now. 0 or -errno. */
+int who__complete(struct recorder *r);
 /** Forgets all. */
 void who__free(struct recorder *r);
 /** Its process id; 0 if unknown. */
