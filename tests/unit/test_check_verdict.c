@@ -338,12 +338,47 @@ static void contradictions(void **state)
 	}
 }
 
+static void put_named(struct build *b, uint32_t pid, const char *strings, size_t len)
+{
+	struct ev_writer w = {
+		.writer = 9, .pid = pid, .tid = pid, .strings_len = len, .comm = "gone"
+	};
+
+	put2(b, EV_WRITER, 0, &w, sizeof(w), strings, len);
+}
+
+/** What was learned of a writer later counts; another process under its number is a contradiction. */
+static void writer_named_again(void **state)
+{
+	static const char before[] = "/bin/gone\0\0\0",
+			  later[] = "/bin/gone\0/slice\0gone -x\0abcd";
+
+	(void)state;
+	for (uint32_t pid = 70; pid <= 71; pid++) {
+		struct check_report *rep;
+		struct build b;
+
+		build_begin(&b);
+		put_named(&b, 70, before, sizeof(before));
+		put_named(&b, pid, later, sizeof(later));
+		err__clear();
+		assert_int_equal(build_check(&b, &rep), pid == 70 ? 0 : -TRACE_E_EVENT);
+		if (pid != 70)
+			continue;
+		const struct check_writer *w = rep->writers[rep->nwriters - 1];
+		assert_string_equal(w->build_id, "abcd");
+		assert_string_equal(w->args, "gone -x");
+		check_report__free(rep);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(all_cases),	       cmocka_unit_test(gaps_are_named),
 		cmocka_unit_test(without_observation), cmocka_unit_test(cut_short),
 		cmocka_unit_test(recorder_failed),     cmocka_unit_test(contradictions),
+		cmocka_unit_test(writer_named_again),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
