@@ -85,7 +85,7 @@ int BPF_PROG(dirty_folio, struct folio *folio, struct address_space *mapping)
 	__u32 tgid = task->tgid;
 
 	/* what the recorder stores is an insider's: output of a call that goes into a shared mapping (DESIGN 12, rule 6) */
-	if (!object || tgid == own_tgid || !maybe_is_watched(object))
+	if (!object || tgid == own_tgid)
 		return 0;
 	struct watch *w = watch_find(object);
 	/* (what file systems keep on their device about files becomes dirty all the time) */
