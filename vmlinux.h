@@ -86,6 +86,13 @@ struct mm_struct {
 	unsigned long task_size;	  /* where its addresses end: TASK_SIZE */
 	unsigned long flags;		  /* MMF_* */
 };
+/* since 6.14, with CONFIG_PER_VMA_LOCK: odd while somebody changes mappings, another number afterwards */
+typedef struct {
+	unsigned int sequence;
+} seqcount_t;
+struct mm_struct___seq {
+	seqcount_t mm_lock_seq;
+};
 /* since 6.18 */
 struct mm_bits {
 	unsigned long __mm_flags[1];

@@ -4,11 +4,63 @@
  *
  * Both are hints (DESIGN 12, rule 13): one fault can make many pages writable, and on tmpfs a read fault does. The
  * fault programs run for every fault on the machine: they first ask whether the process is known to hold a shared
- * mapping of a watched object, which costs 0.1 us; bpf_find_vma costs 8 us and is left to those that do.
+ * mapping of a watched object, which costs 0.1 us; bpf_find_vma costs 8 us and is left to those that do. It can be used once at
+ * a time on a processor, too, by all observations together (EBUSY). So its answer is kept, and is right as long as nothing was
+ * mapped or unmapped since: from 6.14 on the kernel counts that (mm_lock_seq, for its own readers without the lock).
+ * Interrupts are off in these programs, so nothing else of a processor comes between.
  */
 #include "obs.bpf.h"
 
 enum { FAULT_WRITE = 2 }; /* bit 1 of the error code (Intel SDM 3A, 4.7) */
+
+/* Fills whose mappings they are and how often they have changed; false: that isn't known, or they change now. */
+static __always_inline bool ask(struct answer *q)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct mm_struct *mm = task->mm;
+	struct mm_struct___seq *seq = (void *)as_number(mm);
+
+	if (!bpf_core_field_exists(seq->mm_lock_seq.sequence))
+		return false;
+	q->mm = (__u64)seq;
+	q->start_ns = task->group_leader->start_boottime;
+	q->image = task->self_exec_id;
+	q->seq = BPF_CORE_READ(seq, mm_lock_seq.sequence);
+	return !(q->seq & 1);
+}
+
+static __always_inline bool is_answer(const struct answer *a, const struct answer *q, __u64 addr)
+{
+	return a->mm == q->mm && a->seq == q->seq && a->start_ns == q->start_ns &&
+	       a->image == q->image && addr >= a->start && addr < a->end;
+}
+
+/* The mapping at an address of the current process, of which the last answers may tell; as mapping_at. */
+static __always_inline int find(__u64 addr, struct mapping *m, __u32 hook)
+{
+	struct answer q = {};
+	__u32 zero = 0;
+	struct answers *known = bpf_map_lookup_elem(&answers, &zero);
+	bool may_keep = known && ask(&q);
+
+	for (int i = 0; may_keep && i < ANSWERS_MAX; i++) {
+		const struct answer *a = &known->a[i];
+		if (!is_answer(a, &q, addr))
+			continue;
+		*m = (struct mapping){ a->object, a->start, a->end, a->flags, a->offset };
+		return 1;
+	}
+	int found = mapping_at(addr, m, hook);
+	if (found <= 0 || !may_keep)
+		return found;
+	q.object = m->object;
+	q.start = m->start;
+	q.end = m->end;
+	q.flags = m->flags;
+	q.offset = m->offset;
+	known->a[known->next++ % ANSWERS_MAX] = q;
+	return found;
+}
 
 static __always_inline int fault(__u64 addr, __u64 error_code, __u32 hook, __u32 context)
 {
@@ -20,7 +72,7 @@ static __always_inline int fault(__u64 addr, __u64 error_code, __u32 hook, __u32
 	__u32 *held = bpf_map_lookup_elem(&holders, &tgid);
 	if (!held || !(*held & HOLDS_MAP) || bpf_map_lookup_elem(&tree, &tgid))
 		return 0;
-	if (mapping_at(addr, &m, hook) <= 0 || !mapping_exposes(&m) || !watch_find(m.object))
+	if (find(addr, &m, hook) <= 0 || !mapping_exposes(&m) || !watch_find(m.object))
 		return 0;
 	struct note n = {
 		.type = KEV_FAULT,

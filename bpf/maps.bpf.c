@@ -12,6 +12,7 @@ struct sums_map sums SEC(".maps");
 struct losses_map losses SEC(".maps");
 struct told_map told SEC(".maps");
 struct who_map who_rooms SEC(".maps");
+struct answers_map answers SEC(".maps");
 
 const volatile __u32 own_tgid = 0;
 const volatile __u32 uring_complete_args = 0;

@@ -215,6 +215,25 @@ struct who_map {
 	__type(value, struct who_room);
 };
 
+/** The newest answers of bpf_find_vma on a processor (fault.bpf.c). */
+struct answer {
+	__u64 mm, start_ns,
+		image; /* whose: address, and the process's start and image, for addresses are used again */
+	__u64 seq;				 /* number of changes of its mappings */
+	__u64 object, start, end, flags, offset; /* as in struct mapping */
+};
+#define ANSWERS_MAX 4
+struct answers {
+	struct answer a[ANSWERS_MAX];
+	__u32 next; /* which is the oldest, modulo ANSWERS_MAX */
+};
+struct answers_map {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct answers);
+};
+
 /** Records for userspace: struct event_room, and those of kwho.h. */
 extern struct ring_map ring SEC(".maps");
 /** Insiders. */
@@ -233,6 +252,8 @@ extern struct sums_map sums SEC(".maps");
 extern struct told_map told SEC(".maps");
 /** Room for more of it. */
 extern struct who_map who_rooms SEC(".maps");
+/** Mappings that were found at faults. */
+extern struct answers_map answers SEC(".maps");
 /** Losses by hook and kind. */
 extern struct losses_map losses SEC(".maps");
 

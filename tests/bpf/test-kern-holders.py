@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """Who is an insider, who holds a watched object, and what else is told about processes; with and without root."""
+import ctypes
 import mmap
 import os
 import signal
@@ -93,6 +94,32 @@ def test_before(driver, path):
     faults = driver.drain(tgid=outsider.pid, type="fault")
     case("fault of a holder from before", faults and faults[0]["offset"] == 4096, faults)
     outsider.end()
+    insider.end()
+
+
+def test_replaced(driver, path):
+    """Mappings that take each other's place at one address: each fault is told of the one that is there by then."""
+    insider, first = watched(driver, path)
+    insider.ask("map", fresh(path + "-2"), "shared", 0, SIZE, "notouch")
+    objects = [first, driver.drain(tgid=insider.pid, type="watch")[0]["object"]]
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.mmap.restype = ctypes.c_void_p
+    libc.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int, ctypes.c_int, ctypes.c_int, ctypes.c_long]
+    fds = [os.open(name, os.O_RDWR) for name in (path, path + "-2")]
+    at, wanted = None, []
+    for i in range(20):
+        at = libc.mmap(at, SIZE, mmap.PROT_READ | mmap.PROT_WRITE, mmap.MAP_SHARED | (0x10 if at else 0), fds[i % 2], 0)
+        page = i % 7
+        ctypes.memset(at + page * 4096, i + 1, 1)
+        wanted.append((objects[i % 2], page * 4096))
+        if i % 5 == 0:  # once more, in the same mapping
+            ctypes.memset(at + 8 * 4096, i + 1, 1)
+            wanted.append((objects[i % 2], 8 * 4096))
+    faults = [(e["object"], e["offset"]) for e in driver.drain(tgid=os.getpid(), type="fault")]
+    case("faults where mappings take each other's place", [f for f in faults if f in wanted] == wanted, (faults, wanted))
+    libc.munmap(ctypes.c_void_p(at), ctypes.c_size_t(SIZE))
+    for fd in fds:
+        os.close(fd)
     insider.end()
 
 
@@ -252,7 +279,7 @@ def test_late_hook(path):
     driver.end()
 
 
-TESTS = [test_insiders, test_exposures, test_before, test_mprotect, test_remote, test_shared_position,
+TESTS = [test_insiders, test_exposures, test_before, test_replaced, test_mprotect, test_remote, test_shared_position,
          test_identity, test_dirty, test_exec]
 
 
