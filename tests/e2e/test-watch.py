@@ -3,6 +3,7 @@
 # timeout 400
 """bprec watch: the same observation of a program that nobody stops."""
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -294,7 +295,9 @@ def one_memory():
         parent, child = (int(x) for x in both.hear().split()[1:])
         trace = os.path.join(tempdir(), "trace")
         w = subprocess.Popen([BPREC, "watch", "-q", "-o", trace, "--pid", str(child if which == "child" else parent)])
-        wait_until("it is watched", lambda: "onememory" in dump(trace))
+        # each of them is entered, and its mappings listed
+        wait_until("it is watched", lambda: "onememory" in dump(trace)
+                   and all(re.search(rf"\b{pid}\b.*onememory", dump(trace)) for pid in ([child] if which == "child" else [parent, child])))
         expect(both.ask("store") == "saw 1", "the test is wrong: nothing was stored")
         expect(both.end() == 0, "it fails")
         expect(w.wait(LIMIT) == 0, f"exit status {w.returncode}")

@@ -49,14 +49,16 @@ struct task {
 	pid_t tid, pid;
 	enum task_state state;
 	enum task_stop stop;
-	int cont_sig;	     /* signal to deliver when it is continued */
-	bool known;	     /* its EV_PROCESS is written */
-	bool stop_seen;	     /* its first stop was seen */
-	bool by_syscall;     /* stops by PTRACE_SYSCALL, not by our filter (DESIGN 12, rule 7) */
-	bool interrupt_sent; /* PTRACE_INTERRUPT is on its way */
-	bool preempt;	     /* ... because its slice is over */
-	bool blocking;	     /* TASK_IN_CALL: the token may go to another */
-	bool entered;	     /* an EV_SYSCALL_ENTER was written for the current call */
+	int cont_sig; /* signal to deliver when it is continued */
+	bool known;   /* its EV_PROCESS is written */
+	pid_t sharer; /* watch: who had the same memory when its mappings were listed, 0: nobody, or -errno */
+	char sharer_comm[16]; /* ... its name */
+	bool stop_seen;	      /* its first stop was seen */
+	bool by_syscall;      /* stops by PTRACE_SYSCALL, not by our filter (DESIGN 12, rule 7) */
+	bool interrupt_sent;  /* PTRACE_INTERRUPT is on its way */
+	bool preempt;	      /* ... because its slice is over */
+	bool blocking;	      /* TASK_IN_CALL: the token may go to another */
+	bool entered;	      /* an EV_SYSCALL_ENTER was written for the current call */
 	bool stores; /* its current call may change what others map: it keeps the token (stores.c) */
 	bool lent;   /* others had the token while its current call was under way */
 	bool exit_waits;   /* at an exit stop that is treated when it gets the token */

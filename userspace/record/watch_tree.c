@@ -240,6 +240,8 @@ static int adopt(struct recorder *r, pid_t pid, pid_t parent)
 		return err == -ESRCH ? 0 : err;
 	err = enter(r, pid, parent, parent ? PROC_CLONE : PROC_ROOT, 0);
 	t = rtask__find(r, pid);
+	if (!err && t) /* now, too: by the time that the tree is whole it may have ended */
+		t->sharer = kern__sharer(r->k, pid, t->sharer_comm);
 	if (!err && t)
 		err = write_exec(r, t, "");
 	if (!err && t)
@@ -272,14 +274,19 @@ static int adopt_children(struct recorder *r)
  *  record. An insider that is forked later shares with insiders only. */
 static int tell_sharers(struct recorder *r)
 {
-	char comm[16] = "";
 	int err = 0;
 
-	for (const struct task *t = r->tasks; t && !err; t = t->hh.next) {
-		const int sharer = kern__sharer(r->k, t->pid, comm);
+	for (struct task *t = r->tasks; t && !err; t = t->hh.next) {
+		char comm[16] = "";
+		int sharer = kern__sharer(r->k, t->pid, comm);
 
+		if ((!sharer || sharer == -ESRCH) && t->sharer > 0 && !rtask__find(r, t->sharer)) {
+			sharer =
+				t->sharer; /* it has ended meanwhile, and was there when we began to look */
+			memcpy(comm, t->sharer_comm, sizeof(comm));
+		}
 		if (sharer == -ESRCH)
-			continue; /* it has ended meanwhile */
+			continue; /* the insider has ended meanwhile */
 		err = sharer < 0 ? sharer : 0;
 		if (sharer > 0)
 			err = emit__gap(
