@@ -135,6 +135,7 @@ __noinline int flight_end(__s64 ret)
 {
 	struct flight_key key = { bpf_get_current_pid_tgid(), 0 };
 	struct flight *kept = bpf_map_lookup_elem(&flights, &key);
+
 	if (!kept)
 		return 0;
 	struct flight f = *kept;

@@ -242,6 +242,8 @@ static int adopt(struct recorder *r, pid_t pid, pid_t parent)
 	t = rtask__find(r, pid);
 	if (!err && t) /* now, too: by the time that the tree is whole it may have ended */
 		t->sharer = kern__sharer(r->k, pid, t->sharer_comm);
+	if (!err && t && t->sharer < 0 && t->sharer != -ESRCH)
+		err = t->sharer;
 	if (!err && t)
 		err = write_exec(r, t, "");
 	if (!err && t)
@@ -281,8 +283,8 @@ static int tell_sharers(struct recorder *r)
 		int sharer = kern__sharer(r->k, t->pid, comm);
 
 		if ((!sharer || sharer == -ESRCH) && t->sharer > 0 && !rtask__find(r, t->sharer)) {
-			sharer =
-				t->sharer; /* it has ended meanwhile, and was there when we began to look */
+			/* it has ended meanwhile, and was there when we began to look */
+			sharer = t->sharer;
 			memcpy(comm, t->sharer_comm, sizeof(comm));
 		}
 		if (sharer == -ESRCH)
