@@ -8,7 +8,7 @@ import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-from e2e import PAGE, Insider, Report, Skip, expect, need_root, prog, tempdir, wait_until  # noqa: E402
+from e2e import PAGE, Insider, Report, Skip, expect, libraries, need_root, prog, tempdir, wait_until  # noqa: E402
 
 SOURCE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "progs", "culprit.c")
 FLAGS = {"tables": ["-O2", "-fomit-frame-pointer"],
@@ -97,12 +97,6 @@ def gone_at_once(how, kind):
         expect_chain(c, leaf)
         named += 1
     expect(named >= (TIMES if how != "mmap" else TIMES // 2), f"{named} of {TIMES} named")
-
-
-def libraries(exe):
-    """Files that the loader takes for it."""
-    out = subprocess.run(["ldd", exe], capture_output=True, text=True, check=True).stdout
-    return [w for line in out.splitlines() for w in line.split() if w.startswith("/")]
 
 
 def root_with(exe):

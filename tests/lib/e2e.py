@@ -10,6 +10,7 @@ import ctypes
 import fcntl
 import json
 import os
+import re
 import select
 import shutil
 import signal
@@ -54,6 +55,13 @@ def tempdir(base=None):
     path = tempfile.mkdtemp(prefix="bprec-e2e.", dir=base)
     atexit.register(shutil.rmtree, path, ignore_errors=True)
     return path
+
+
+def libraries(program):
+    """Files that the loader takes for it. Not by ldd: that runs the 32-bit loader, too, and a 32-bit process makes uncertain
+    whatever is recorded meanwhile."""
+    done = subprocess.run(["/lib64/ld-linux-x86-64.so.2", "--list", program], capture_output=True, text=True, check=True)
+    return re.findall(r"(/\S+)", done.stdout)
 
 
 def need_bprec():

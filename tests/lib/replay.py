@@ -35,10 +35,7 @@ def record(argv, folder, cwd=None, env=None, stdin=b"", limit=120, options=()):
 def jail(trace):
     """A directory with bprec, its libraries and a copy of the trace, which belongs to nobody."""
     top = e2e.tempdir()
-    # not ldd: it tries the 32-bit loader first, and a 32-bit process lowers the verdict of whatever is recorded meanwhile
-    listed = subprocess.run(["/lib64/ld-linux-x86-64.so.2", "--list", BPREC], capture_output=True, text=True, check=True).stdout
-    libs = re.findall(r"(/\S+)", listed)
-    for path in libs:
+    for path in e2e.libraries(BPREC):
         os.makedirs(top + os.path.dirname(path), exist_ok=True)
         shutil.copy(path, top + path)
     shutil.copy(BPREC, top + "/bprec")

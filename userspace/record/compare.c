@@ -18,6 +18,7 @@
 #include "record/events.h"
 #include "record/exposure.h"
 #include "record/faults.h"
+#include "record/holders.h"
 #include "record/insiders.h"
 #include "record/object.h"
 #include "record/stacks.h"
@@ -335,8 +336,9 @@ static int tell_behind(struct recorder *r)
 			 "records of the kernel came faster than they could be looked at");
 }
 
-/** The contents were read after the events that the queue still holds: faults among them are noted now. */
-static int note_queued_faults(struct recorder *r, struct object *o)
+/** The contents were read after the events that the queue still holds: faults among them, and mappings of outsiders, are noted
+ *  now. (An exposure that is known already isn't begun again when the event's turn comes.) */
+static int note_queued(struct recorder *r, struct object *o)
 {
 	int err = events__drain(r);
 
@@ -345,8 +347,12 @@ static int note_queued_faults(struct recorder *r, struct object *o)
 	for (size_t i = r->kq_at; i < r->kq_n && !err; i++) {
 		const struct kevent ke = r->kq[i];
 
-		if ((ke.type == KEV_FAULT || ke.type == KEV_DIRTY) && object__is_of(o, &ke))
+		if (!object__is_of(o, &ke) || ke.flags & KEVF_INSIDER)
+			continue;
+		if (ke.type == KEV_FAULT || ke.type == KEV_DIRTY)
 			err = faults__event(r, &ke);
+		else if (ke.type == KEV_MAPPED)
+			err = holders__event(r, &ke);
 	}
 	return err;
 }
@@ -406,7 +412,7 @@ static size_t write_cluster(struct recorder *r, struct object *o, struct looked 
 int compare__found(struct recorder *r, struct object *o, struct space_diffs *d, uint64_t size,
 		   uint64_t read_ns)
 {
-	int err = d->n ? note_queued_faults(r, o) : 0;
+	int err = d->n ? note_queued(r, o) : 0;
 	struct looked l = { .size = size };
 	struct suspects s;
 

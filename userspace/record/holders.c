@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 #include <utlist.h>
 
@@ -30,6 +31,9 @@
 #define COUNT_SHARE  20		  /* and not more than one part in so many of the time */
 #define ALL_MIN_NS   500000000ull /* those of objects that nobody is known to be able to write */
 #define ALL_SHARE    100
+
+#define SETTLE_LOOKS 8
+#define SETTLE_NS    1000000
 
 /** A sweep over the holders of one object. */
 struct sweep {
@@ -158,15 +162,29 @@ static int list_holders(struct recorder *r, struct object *o, bool *ret_hidden)
 	return err;
 }
 
+/** The same, without those that are just being closed: a file that its process has let go of is in no list, and is counted until
+ *  that process has run for a moment more. Whom nobody knows of for long is not asked about again. */
+static int list_settled(struct recorder *r, struct object *o, bool *ret_hidden)
+{
+	const struct timespec moment = { .tv_nsec = SETTLE_NS };
+	int err = list_holders(r, o, ret_hidden);
+
+	for (int i = 0; i < SETTLE_LOOKS; i++) {
+		if ((err && err != -ESRCH) || !*ret_hidden || exposure__unattributed(r, o))
+			break;
+		if (i)
+			nanosleep(&moment, NULL);
+		err = list_holders(r, o, ret_hidden);
+	}
+	return err;
+}
+
 static int sweep(struct recorder *r, struct object *o)
 {
 	bool hidden;
 	int err;
 
-	err = list_holders(r, o, &hidden);
-	if ((!err || err == -ESRCH) &&
-	    hidden) /* one that is just being closed is in no list, and gone by now */
-		err = list_holders(r, o, &hidden);
+	err = list_settled(r, o, &hidden);
 	if (err < 0 && err != -ESRCH)
 		return emit__gap(r, GAP_RECORDER_ERROR, CH_UNKNOWN, o->id,
 				 "its holders could not be listed: %s", strerror(-err));
