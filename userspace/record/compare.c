@@ -18,7 +18,6 @@
 #include "record/events.h"
 #include "record/exposure.h"
 #include "record/faults.h"
-#include "record/holders.h"
 #include "record/insiders.h"
 #include "record/object.h"
 #include "record/stacks.h"
@@ -352,7 +351,8 @@ static int note_queued(struct recorder *r, struct object *o)
 		if (ke.type == KEV_FAULT || ke.type == KEV_DIRTY)
 			err = faults__event(r, &ke);
 		else if (ke.type == KEV_MAPPED)
-			err = holders__event(r, &ke);
+			err = exposure__add(r, o, EXPOSURE_WRITABLE_MAPPING, (pid_t)ke.tgid,
+					    who__from_event(r, &ke), ke.ns, ke.offset, ke.length);
 	}
 	return err;
 }
