@@ -63,6 +63,7 @@
  *   record/patch.[ch]       cpuid, rdtsc: patched, carried out
  *   record/emit.[ch]        events into trace and model
  *   record/outside.[ch]     outside changes, first to last
+ *   record/remote.[ch]      outsiders in an insider's memory
  *   record/sums.[ch]        many changes of one outsider
  *   record/insiders.[ch]    which insiders could see it
  *   record/compare.[ch]     contents against the last snapshot

@@ -239,28 +239,62 @@ def numbered(top, local):
     return None
 
 
+IN_A_NAMESPACE = ["/usr/bin/unshare", "-p", "-f", "--mount-proc"]
+
+
+class Reader(Insider):
+    """An insider that tells its number and an address, and says what is there when it is asked."""
+
+    def __init__(self, wrap, command):
+        self.lines = []
+        super().__init__([*wrap, "/usr/bin/python3", "-c", READER], command=command)
+        self.number, self.address = (int(x) for x in self.lines[0].split()[1:])
+
+    def hear(self, limit=None):
+        self.lines.append(super().hear(limit))
+        return self.lines[-1]
+
+
+def write_inside(real, number, at):
+    """By process_vm_writev, by the number that process `real` has in its own pid namespace."""
+    subprocess.run(["nsenter", "-t", str(real), "-p", "/usr/bin/python3", "-c", IN_NAMESPACE, str(number), str(at)], check=True)
+
+
+def gone_when_looked_at():
+    """The same, and the insider ends before bprec comes to look whose memory it was: that it may have been one is said. Was: clean."""
+    insider = Reader(IN_A_NAMESPACE, "watch")
+    real = numbered(insider.proc.pid, insider.number)
+    os.kill(insider.proc.pid, signal.SIGSTOP)
+    try:
+        write_inside(real, insider.number, insider.address + 8)
+        insider.tell("")
+        expect(insider.hear() == "42", "the test is wrong: nothing changed")
+        insider.tell("")
+        wait_until("the insider is gone", lambda: not os.path.exists(f"/proc/{real}"))
+    finally:
+        os.kill(insider.proc.pid, signal.SIGCONT)
+    v = insider.finish()
+    expect_verdict(v, "uncertain")
+    expect(any("is gone: it may have been a recorded one" in g["reason"] for g in v.gaps), v.brief())
+
+
 def remote_watched(how, command):
     """Memory written by ptrace, and by process_vm_writev under a number of another pid namespace. Were: clean."""
-    lines = []
-
-    class Reader(Insider):
-        """Keeps its first line."""
-        def hear(self, limit=None):
-            lines.append(super().hear(limit))
-            return lines[-1]
-    wrap = ["/usr/bin/unshare", "-p", "-f", "--mount-proc"] if how == "namespace" else []
-    insider = Reader([*wrap, "/usr/bin/python3", "-c", READER], command=command)
-    pid, addr = (int(x) for x in lines[0].split()[1:])
+    insider = Reader(IN_A_NAMESPACE if how == "namespace" else [], command)
+    pid, addr = insider.number, insider.address
     at, channel = addr + 8, "ptrace"
     if how == "namespace":
         channel, real = "remote-memory", numbered(insider.proc.pid, pid)
-        subprocess.run(["nsenter", "-t", str(real), "-p", "/usr/bin/python3", "-c", IN_NAMESPACE, str(pid), str(at)], check=True)
+        write_inside(real, pid, at)
     else:
         poke(pid, at)
     insider.tell("")
     expect(insider.hear() == "42", "the test is wrong: nothing changed")
     v = insider.finish()
     found = [(c["channel"], c["offset"], c["length"]) for c in v.changes]
+    if command == "watch" and not found and how == "namespace":  # it was gone when bprec came to look
+        expect_verdict(v, "uncertain")
+        return
     expect(found == [(channel, at, 8)], f"expected {channel} at {at:#x}: {found}")
     expect(how == "namespace" or v.changes[0]["by"]["pid"] == os.getpid(), str(v.changes))
     expect(v.verdict == "divergent", f"too good: {v.verdict}: {v.changes}")
@@ -316,6 +350,7 @@ def main():
     r.case("memory written by a debugger", remote_watched, "ptrace", "watch")
     for command in ("record", "watch"):
         r.case(f"memory written in another pid namespace, {command}", remote_watched, "namespace", command)
+    r.case("memory written in another pid namespace, then gone", gone_when_looked_at)
     r.case("two truncations at once", cut_together)
     r.exit()
 

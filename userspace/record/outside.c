@@ -14,9 +14,7 @@
  */
 #include "record/outside.h"
 
-#include <dirent.h>
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <utlist.h>
@@ -32,15 +30,12 @@
 #include "record/insiders.h"
 #include "record/look.h"
 #include "record/object.h"
+#include "record/remote.h"
 #include "record/sched.h"
 #include "record/stacks.h"
 #include "record/stores.h"
 #include "record/sums.h"
 #include "record/who.h"
-#include "space/space.h"
-#include "tracee/tracee.h"
-
-#define REMOTE_PAGES_MAX 65536 /* of an insider's memory, saved in one go */
 
 /** Pages of a change. */
 static void pages_of(const struct change *c, uint64_t *first, uint64_t *n)
@@ -146,102 +141,6 @@ static int on_watch(struct recorder *r, const struct kevent *ke)
 	return 0;
 }
 
-/** Saves memory of an insider into the trace: EV_MEM. */
-static int save_remote(struct recorder *r, struct task *t, uint64_t at, uint64_t n)
-{
-	struct space_runs runs = { 0 };
-	struct ev_mem mem = { .addr = at, .npages = n };
-	int err = space__save_memory(r->w, t->pid, at, n, &runs, NULL);
-
-	mem.nruns = runs.n;
-	if (!err)
-		err = emit(r, EV_MEM, t, &mem, sizeof(mem), runs.v, runs.n * sizeof(*runs.v));
-	space_runs__free(&runs);
-	return err;
-}
-
-/** The thread of this process that has the number in the namespace; 0: none. */
-static pid_t thread_numbered(pid_t pid, const struct kevent *ke)
-{
-	const uint32_t depth = (uint64_t)ke->ret >> 32, ns = (uint32_t)ke->ret;
-	const struct dirent *e;
-	char path[64];
-	pid_t found = 0;
-	DIR *dir;
-
-	snprintf(path, sizeof(path), "/proc/%d/task", (int)pid);
-	dir = opendir(path);
-	while (dir && !found && (e = readdir(dir))) {
-		const pid_t tid = atoi(e->d_name);
-
-		if (tid > 0 && tracee__number_in(tid, depth, ns) == (pid_t)ke->aux)
-			found = tid;
-	}
-	if (dir)
-		closedir(dir);
-	return found;
-}
-
-pid_t outside__target(struct recorder *r, const struct kevent *ke)
-{
-	pid_t found = 0;
-
-	if (!ke->ret)
-		return (pid_t)ke->aux;
-	for (const struct task *t = r->tasks; t && !found; t = t->hh.next)
-		if (t->tid == t->pid || !rtask__find(r, t->pid))
-			found = thread_numbered(t->pid, ke);
-	return found;
-}
-
-/** Memory of an insider itself was changed. Where that isn't known, or is more than is saved in one go, it is lost. */
-static int on_remote(struct recorder *r, const struct kevent *ke)
-{
-	struct task *t = rtask__find(r, outside__target(r, ke));
-	const uint64_t at = ke->offset & ~(uint64_t)(BPREC_PAGE_SIZE - 1);
-	const uint64_t n = (ke->offset + ke->length - at + BPREC_PAGE_SIZE - 1) / BPREC_PAGE_SIZE;
-	const bool whole = ke->length > ~0ull - BPREC_PAGE_SIZE - ke->offset;
-	const bool save = !whole && n <= REMOTE_PAGES_MAX;
-	struct change_insider ci = { 0 };
-	struct ev_change ev = {
-		.channel = ke->channel,
-		.flags = CHANGE_REMOTE | CHANGE_IN_FLIGHT | (save ? CHANGE_SAVED : 0),
-		.offset = ke->offset,
-		.length = ke->length,
-		.begin_ns = ke->ns,
-		.pages = n,
-		.pages_changed = n,
-		.pages_event = ~0ull,
-		.count = 1,
-		.ninsiders = 1,
-	};
-	int err = 0;
-
-	if (!t || !ke->length)
-		return 0;
-	ev.saved_ns = save ? now_ns() : 0;
-	ev.writer = who__from_event(r, ke);
-	ev.stack = stacks__of_event(r, ke, ev.writer);
-	ev.after_event = writer__events(r->w) - 1;
-	ci.tid = t->tid;
-	ci.pid = t->pid;
-	ci.addr = at;
-	ci.state =
-		insiders__state(t, at, whole ? ~0ull : at + n * BPREC_PAGE_SIZE, &ci.idle_from_ns);
-	if (save) {
-		insiders__note_space(r, t->space);
-		ev.pages_event = writer__events(r->w);
-		err = save_remote(r, t, at, n);
-	}
-	if (!err)
-		err = who__write(r, ev.writer);
-	if (!err)
-		err = emit(r, EV_CHANGE, NULL, &ev, sizeof(ev), &ci, sizeof(ci));
-	if (!err)
-		stacks__insiders(r, writer__events(r->w) - 1, &ci, 1);
-	return err;
-}
-
 /** A process is gone: what it had begun and never ended is over now (asynchronous writes without a completion). */
 static int end_changes_of(struct recorder *r, const struct kevent *ke)
 {
@@ -292,7 +191,7 @@ int outside__event(struct recorder *r, const struct kevent *ke)
 	case KEV_DIRTY:
 		return faults__event(r, ke);
 	case KEV_REMOTE:
-		return on_remote(r, ke);
+		return remote__event(r, ke);
 	case KEV_FORKED:
 		about__forked(r, (pid_t)ke->tgid, (pid_t)ke->aux);
 		return holders__event(r, ke);

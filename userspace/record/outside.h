@@ -12,8 +12,6 @@
 
 /** Acts on a record of the BPF programs. 0 or -errno. */
 int outside__event(struct recorder *r, const struct kevent *ke);
-/** Of a KEV_REMOTE: the thread whose memory is meant, by its number in the initial pid namespace; 0: nobody here. */
-pid_t outside__target(struct recorder *r, const struct kevent *ke);
 /** Writes down the changes that are over and whose mappers are quiet. 0 or -errno. */
 int outside__progress(struct recorder *r);
 /** True if a change under way keeps this thread from running. */

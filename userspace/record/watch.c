@@ -97,12 +97,6 @@ static void waits_close(struct waits *w)
 		close(w->epoll);
 }
 
-/** Thread group of a thread: the thread itself if it is an insider, or can't be looked up. */
-static pid_t group_of(struct recorder *r, pid_t tid)
-{
-	return rtask__find(r, tid) ? tid : tracee__thread_group(tid);
-}
-
 static int on_insider(struct recorder *r, const struct kevent *ke)
 {
 	struct task *t = watch_tree__insider(r, ke->tgid);
@@ -116,29 +110,23 @@ static int on_insider(struct recorder *r, const struct kevent *ke)
 }
 
 /** Acts on one record. */
-static int on_record(struct recorder *r, const struct kevent *given)
+static int on_record(struct recorder *r, const struct kevent *ke)
 {
-	struct kevent ke = *given;
-
-	switch (ke.type) {
+	switch (ke->type) {
 	case KEV_BEGIN:
 	case KEV_END:
-		if (ke.flags & KEVF_INSIDER)
-			return watch_calls__event(r, &ke);
+		if (ke->flags & KEVF_INSIDER)
+			return watch_calls__event(r, ke);
 		break;
 	case KEV_TREE_FORK:
 	case KEV_TREE_EXEC:
 	case KEV_TREE_EXIT:
-		return watch_tree__event(r, &ke);
+		return watch_tree__event(r, ke);
 	case KEV_WATCH:
 	case KEV_STIRRED:
-		return on_insider(r, &ke);
-	case KEV_REMOTE:
-		ke.aux = group_of(r, outside__target(r, &ke));
-		ke.ret = 0;
-		break;
+		return on_insider(r, ke);
 	}
-	return outside__event(r, &ke);
+	return outside__event(r, ke);
 }
 
 /** Acts on everything that the ring holds now. */
