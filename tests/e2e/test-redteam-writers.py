@@ -18,7 +18,7 @@ sys.path[:0] = [os.path.join(HERE, "..", "lib"), os.path.join(HERE, "..", "bpf")
 import kinds  # noqa: E402
 import mounts  # noqa: E402
 import ops  # noqa: E402
-from e2e import PAGE, Insider, Report, Skip, descendants, expect, expect_verdict, need_root, wait_until  # noqa: E402
+from e2e import BPREC, PAGE, Insider, Report, Skip, descendants, expect, expect_verdict, need_root, wait_until  # noqa: E402
 
 PAGES = 4
 HOLE = 0x4030582B  # FS_IOC_UNRESVSP64 of <linux/falloc.h>
@@ -209,6 +209,18 @@ READER = ("import ctypes, os\n"
           "os.read(0, 1)\n"
           "print(b.raw[8], flush=True)\n"
           "os.read(0, 1)\n")
+THREAD_READER = """
+import ctypes, os, threading
+b = ctypes.create_string_buffer(64)
+def wait():
+    print('ready', threading.get_native_id(), ctypes.addressof(b), flush=True)
+    os.read(0, 1)
+thread = threading.Thread(target=wait)
+thread.start()
+thread.join()
+print(b.raw[8], flush=True)
+os.read(0, 1)
+"""
 IN_NAMESPACE = """
 import ctypes, sys
 pid, at = (int(x) for x in sys.argv[1:])
@@ -245,9 +257,9 @@ IN_A_NAMESPACE = ["/usr/bin/unshare", "-p", "-f", "--mount-proc"]
 class Reader(Insider):
     """An insider that tells its number and an address, and says what is there when it is asked."""
 
-    def __init__(self, wrap, command):
+    def __init__(self, wrap, command, script=READER):
         self.lines = []
-        super().__init__([*wrap, "/usr/bin/python3", "-c", READER], command=command)
+        super().__init__([*wrap, "/usr/bin/python3", "-c", script], command=command)
         self.number, self.address = (int(x) for x in self.lines[0].split()[1:])
 
     def hear(self, limit=None):
@@ -260,17 +272,24 @@ def write_inside(real, number, at):
     subprocess.run(["nsenter", "-t", str(real), "-p", "/usr/bin/python3", "-c", IN_NAMESPACE, str(number), str(at)], check=True)
 
 
-def gone_when_looked_at():
-    """The same, and the insider ends before bprec comes to look whose memory it was: that it may have been one is said. Was: clean."""
-    insider = Reader(IN_A_NAMESPACE, "watch")
-    real = numbered(insider.proc.pid, insider.number)
+def events(trace):
+    """Events of a trace that is being written."""
+    return subprocess.run([BPREC, "dump", "--events", trace], capture_output=True, text=True).stdout
+
+
+def gone_when_looked_at(what, wrap):
+    """The same, and the insider, or the thread that was named, ends before bprec comes to look whose memory it was: that it may have
+    been one is said. Was: clean."""
+    insider = Reader(wrap, "watch", READER if what == "process" else THREAD_READER)
+    real = descendants(insider.proc.pid)[-1]
     os.kill(insider.proc.pid, signal.SIGSTOP)
     try:
         write_inside(real, insider.number, insider.address + 8)
         insider.tell("")
         expect(insider.hear() == "42", "the test is wrong: nothing changed")
-        insider.tell("")
-        wait_until("the insider is gone", lambda: not os.path.exists(f"/proc/{real}"))
+        if what == "process":
+            insider.tell("")
+            wait_until("the insider is gone", lambda: not os.path.exists(f"/proc/{real}"))
     finally:
         os.kill(insider.proc.pid, signal.SIGCONT)
     v = insider.finish()
@@ -286,15 +305,14 @@ def remote_watched(how, command):
     if how == "namespace":
         channel, real = "remote-memory", numbered(insider.proc.pid, pid)
         write_inside(real, pid, at)
+        if command == "watch":  # else it may be gone when bprec comes to look
+            wait_until("the change is in the trace", lambda: "remote-memory" in events(insider.trace))
     else:
         poke(pid, at)
     insider.tell("")
     expect(insider.hear() == "42", "the test is wrong: nothing changed")
     v = insider.finish()
     found = [(c["channel"], c["offset"], c["length"]) for c in v.changes]
-    if command == "watch" and not found and how == "namespace":  # it was gone when bprec came to look
-        expect_verdict(v, "uncertain")
-        return
     expect(found == [(channel, at, 8)], f"expected {channel} at {at:#x}: {found}")
     expect(how == "namespace" or v.changes[0]["by"]["pid"] == os.getpid(), str(v.changes))
     expect(v.verdict == "divergent", f"too good: {v.verdict}: {v.changes}")
@@ -350,7 +368,8 @@ def main():
     r.case("memory written by a debugger", remote_watched, "ptrace", "watch")
     for command in ("record", "watch"):
         r.case(f"memory written in another pid namespace, {command}", remote_watched, "namespace", command)
-    r.case("memory written in another pid namespace, then gone", gone_when_looked_at)
+    for what, wrap in (("process", IN_A_NAMESPACE), ("thread", IN_A_NAMESPACE), ("thread", [])):
+        r.case(f"memory written, then the {what} is gone{', in a pid namespace' if wrap else ''}", gone_when_looked_at, what, wrap)
     r.case("two truncations at once", cut_together)
     r.exit()
 

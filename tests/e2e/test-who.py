@@ -8,7 +8,7 @@ import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-from e2e import PAGE, Insider, Report, Skip, expect, libraries, need_root, prog, tempdir, wait_until  # noqa: E402
+from e2e import PAGE, Insider, Report, Skip, copy_libraries, expect, need_root, prog, tempdir, wait_until  # noqa: E402
 
 SOURCE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "progs", "culprit.c")
 FLAGS = {"tables": ["-O2", "-fomit-frame-pointer"],
@@ -103,9 +103,7 @@ def root_with(exe):
     """A folder to be the root of others, with the program and copies of its libraries."""
     root = tempdir("/var/tmp")
     os.chmod(root, 0o755)
-    for lib in libraries(exe):
-        os.makedirs(root + os.path.dirname(lib), exist_ok=True)
-        shutil.copy(lib, root + lib)
+    copy_libraries(exe, root)
     shutil.copy(exe, root + "/culprit")
     return root
 

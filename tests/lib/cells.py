@@ -400,17 +400,17 @@ class Judge:
 
     def who_and_how(self, c, mine, brief):
         """Process, channel and range."""
-        named, claimed = False, self.seen(c.channel) in ("exact", "page")
+        named = False
         names = OTHER_NAMES.get(c.channel, (c.channel,))
         for m in mine:
             pid = (m["by"] or {}).get("pid")
-            unnamed = m["channel"] == "unknown" and not pid and not claimed
-            expect(m["channel"] in names or unnamed or c.op.startswith("into_") and m["channel"] == "mmap-store",
+            expect(m["channel"] in names or c.op.startswith("into_") and m["channel"] == "mmap-store",
                    f"channel, expected {c.channel}: {brief}")
             expect(pid in (None, c.actor.pid), f"process, expected {c.actor.pid}: {brief}")
             named = named or m["channel"] in names and pid
-        expect(named or c.op in BY_KERNEL + UNCLAIMED or not claimed, f"nobody is named: {brief}")
-        exact = self.seen(c.channel) == "exact" and not self.kind.covered
+        seen = self.seen(c.channel)
+        expect(named or c.op in BY_KERNEL + UNCLAIMED or seen not in ("exact", "page"), f"nobody is named: {brief}")
+        exact = seen == "exact" and not self.kind.covered
         expect(any(self.range_fits(c, m, exact) for m in mine), f"range, expected [{c.offset},+{c.length}): {brief}")
 
     def range_fits(self, c, m, exact):

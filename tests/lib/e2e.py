@@ -57,11 +57,13 @@ def tempdir(base=None):
     return path
 
 
-def libraries(program):
-    """Files that the loader takes for it. Not by ldd: that runs the 32-bit loader, too, and a 32-bit process makes uncertain
+def copy_libraries(program, root):
+    """Copies the files that the loader takes for it to below another root. Not by ldd: that runs the 32-bit loader, too, and a 32-bit process makes uncertain
     whatever is recorded meanwhile."""
     done = subprocess.run(["/lib64/ld-linux-x86-64.so.2", "--list", program], capture_output=True, text=True, check=True)
-    return re.findall(r"(/\S+)", done.stdout)
+    for path in re.findall(r"(/\S+)", done.stdout):
+        os.makedirs(root + os.path.dirname(path), exist_ok=True)
+        shutil.copy(path, root + path)
 
 
 def need_bprec():

@@ -35,9 +35,7 @@ def record(argv, folder, cwd=None, env=None, stdin=b"", limit=120, options=()):
 def jail(trace):
     """A directory with bprec, its libraries and a copy of the trace, which belongs to nobody."""
     top = e2e.tempdir()
-    for path in e2e.libraries(BPREC):
-        os.makedirs(top + os.path.dirname(path), exist_ok=True)
-        shutil.copy(path, top + path)
+    e2e.copy_libraries(BPREC, top)
     shutil.copy(BPREC, top + "/bprec")
     shutil.copytree(trace, top + "/trace")
     for at, dirs, names in os.walk(top):
