@@ -21,6 +21,7 @@
 #include <utlist.h>
 
 #include "sym/copied.h"
+#include "tracee/tracee.h"
 
 #define FILES_MAX 512 /* that are kept open */
 #define TRIES_MAX 4   /* for one that can't be found */
@@ -161,17 +162,14 @@ static int search_mounts(const struct search *s, char **ret_path)
 static pid_t process_in(uint64_t mnt_ns)
 {
 	DIR *d = mnt_ns ? opendir("/proc") : NULL;
-	const struct dirent *e;
-	char path[300];
+	char path[64];
 	struct stat st;
-	pid_t found = 0;
+	pid_t pid, found = 0;
 
-	while (d && !found && (e = readdir(d))) {
-		if (e->d_name[0] < '1' || e->d_name[0] > '9')
-			continue;
-		snprintf(path, sizeof(path), "/proc/%s/ns/mnt", e->d_name);
+	while (!found && (pid = tracee__next_entry(d))) {
+		snprintf(path, sizeof(path), "/proc/%d/ns/mnt", (int)pid);
 		if (!stat(path, &st) && st.st_ino == mnt_ns)
-			found = atoi(e->d_name);
+			found = pid;
 	}
 	if (d)
 		closedir(d);

@@ -351,8 +351,7 @@ static int note_queued(struct recorder *r, struct object *o)
 		if (ke.type == KEV_FAULT || ke.type == KEV_DIRTY)
 			err = faults__event(r, &ke);
 		else if (ke.type == KEV_MAPPED)
-			err = exposure__add(r, o, EXPOSURE_WRITABLE_MAPPING, (pid_t)ke.tgid,
-					    who__from_event(r, &ke), ke.ns, ke.offset, ke.length);
+			err = exposure__add_noted(r, o, &ke);
 	}
 	return err;
 }

@@ -90,6 +90,15 @@ int exposure__add(struct recorder *r, struct object *o, uint32_t kind, pid_t pid
 	return 0;
 }
 
+int exposure__add_noted(struct recorder *r, struct object *o, const struct kevent *ke)
+{
+	const bool map = ke->type == KEV_MAPPED;
+
+	return exposure__add(r, o, map ? EXPOSURE_WRITABLE_MAPPING : EXPOSURE_WRITABLE_DESCRIPTOR,
+			     (pid_t)ke->tgid, who__from_event(r, ke), ke->ns, map ? ke->offset : 0,
+			     map ? ke->length : ~0ull);
+}
+
 int exposure__add_pinned(struct recorder *r, struct object *o, pid_t pid, uint32_t writer)
 {
 	const uint32_t kind = pid ? EXPOSURE_WRITABLE_MAPPING : EXPOSURE_UNATTRIBUTED;

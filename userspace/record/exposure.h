@@ -9,6 +9,9 @@
  *  seen). length ~0: all of the object. 0 or -errno. */
 int exposure__add(struct recorder *r, struct object *o, uint32_t kind, pid_t pid, uint32_t writer,
 		  uint64_t since, uint64_t offset, uint64_t length);
+/** The same from a record of the BPF programs: an outsider has opened the object for writing (KEV_OPENED), or mapped it so that it
+ *  may store there (KEV_MAPPED). */
+int exposure__add_noted(struct recorder *r, struct object *o, const struct kevent *ke);
 /** Notes that a process (0: unknown) has pages of the object pinned (a registered buffer): a mapping that no unmapping ends.
  *  0 or -errno. */
 int exposure__add_pinned(struct recorder *r, struct object *o, pid_t pid, uint32_t writer);

@@ -11,7 +11,6 @@
 
 #include <errno.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 #include <utlist.h>
 
@@ -32,8 +31,8 @@
 #define ALL_MIN_NS   500000000ull /* those of objects that nobody is known to be able to write */
 #define ALL_SHARE    100
 
-#define SETTLE_LOOKS 8
-#define SETTLE_NS    1000000
+#define SETTLE_LOOKS 8 /* while the counters know of more than the lists show */
+#define SETTLE_US    1000
 
 /** A sweep over the holders of one object. */
 struct sweep {
@@ -166,14 +165,13 @@ static int list_holders(struct recorder *r, struct object *o, bool *ret_hidden)
  *  that process has run for a moment more. Whom nobody knows of for long is not asked about again. */
 static int list_settled(struct recorder *r, struct object *o, bool *ret_hidden)
 {
-	const struct timespec moment = { .tv_nsec = SETTLE_NS };
 	int err = list_holders(r, o, ret_hidden);
 
 	for (int i = 0; i < SETTLE_LOOKS; i++) {
 		if ((err && err != -ESRCH) || !*ret_hidden || exposure__unattributed(r, o))
 			break;
 		if (i)
-			nanosleep(&moment, NULL);
+			usleep(SETTLE_US);
 		err = list_holders(r, o, ret_hidden);
 	}
 	return err;
@@ -348,20 +346,13 @@ static int on_exit_of(struct recorder *r, const struct kevent *ke)
 
 static int on_new_holder(struct recorder *r, const struct kevent *ke, struct object *o)
 {
-	const bool map = ke->type == KEV_MAPPED;
-
 	o->writecount = ke->writecount;
 	o->mmap_writable = ke->mmap_writable;
-	if (ke->flags & KEVF_INSIDER) {
-		if (!map)
-			return sharing__holds_writer(r, o, ke->tgid);
-		return 0;
-	}
+	if (ke->flags & KEVF_INSIDER)
+		return ke->type == KEV_MAPPED ? 0 : sharing__holds_writer(r, o, ke->tgid);
 	if (exposure__unattributed(r, o)) /* it may be the one that nobody had */
 		o->recount = r->any_recount = true;
-	return exposure__add(r, o, map ? EXPOSURE_WRITABLE_MAPPING : EXPOSURE_WRITABLE_DESCRIPTOR,
-			     ke->tgid, who__from_event(r, ke), ke->ns, map ? ke->offset : 0,
-			     map ? ke->length : ~0ull);
+	return exposure__add_noted(r, o, ke);
 }
 
 /** Who has it open may have closed it by the time it is looked at; then what was counted decides. */

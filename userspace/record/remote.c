@@ -8,7 +8,6 @@
  */
 #include "record/remote.h"
 
-#include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
@@ -23,8 +22,6 @@
 #include "tracee/tracee.h"
 
 #define REMOTE_PAGES_MAX 65536 /* of an insider's memory, saved in one go */
-#define NOBODY		 0
-#define UNKNOWN		 (-1)
 
 /** A thread's number in the namespace that the event's number is of; 0: it has none, or is gone. */
 static pid_t number_of(pid_t tid, const struct kevent *ke)
@@ -35,19 +32,15 @@ static pid_t number_of(pid_t tid, const struct kevent *ke)
 /** The thread of this process that has the number in the namespace; 0: none. */
 static pid_t thread_numbered(pid_t pid, const struct kevent *ke)
 {
-	const struct dirent *e;
 	char path[64];
-	pid_t found = 0;
+	pid_t tid, found = 0;
 	DIR *dir;
 
 	snprintf(path, sizeof(path), "/proc/%d/task", (int)pid);
 	dir = opendir(path);
-	while (dir && !found && (e = readdir(dir))) {
-		const pid_t tid = atoi(e->d_name);
-
-		if (tid > 0 && number_of(tid, ke) == (pid_t)ke->aux)
+	while (!found && (tid = tracee__next_entry(dir)))
+		if (number_of(tid, ke) == (pid_t)ke->aux)
 			found = tid;
-	}
 	if (dir)
 		closedir(dir);
 	return found;
@@ -64,48 +57,45 @@ static bool is_gone(pid_t tid)
 /** Has any thread of this machine the number in the namespace? */
 static bool anybody_has(const struct kevent *ke)
 {
-	const struct dirent *e;
-	bool found = false;
 	DIR *dir = opendir("/proc");
+	bool found = false;
+	pid_t pid;
 
-	while (dir && !found && (e = readdir(dir)))
-		if (isdigit((unsigned char)e->d_name[0]))
-			found = thread_numbered(atoi(e->d_name), ke) != 0;
+	while (!found && (pid = tracee__next_entry(dir)))
+		found = thread_numbered(pid, ke) != 0;
 	if (dir)
 		closedir(dir);
 	return found;
 }
 
-/** The number is of the initial namespace. */
-static pid_t target_here(struct recorder *r, pid_t tid)
+/** The insider that has the number, which is of the initial namespace. NULL: nobody, or (*ret_unknown) it can't be told any more. */
+static struct task *target_here(struct recorder *r, pid_t tid, bool *ret_unknown)
 {
-	pid_t tgid;
+	struct task *t = rtask__find(r, tid);
 
-	if (rtask__find(r, tid))
-		return tid;
-	tgid = tracee__thread_group(tid);
-	if (rtask__find(r, tgid))
-		return tgid;
-	return is_gone(tid) ? UNKNOWN : NOBODY;
+	if (!t)
+		t = rtask__find(r, tracee__thread_group(tid));
+	*ret_unknown = !t && is_gone(tid);
+	return t;
 }
 
-/** The number is of another. Only those who see the insiders can name one of them. */
-static pid_t target_inside(struct recorder *r, const struct kevent *ke)
+/** The same of a number of another. Only those who see the insiders can name one of them. */
+static struct task *target_inside(struct recorder *r, const struct kevent *ke, bool *ret_unknown)
 {
 	bool gone = false, near = false;
 
-	for (const struct task *t = r->tasks; t; t = t->hh.next) {
+	for (struct task *t = r->tasks; t; t = t->hh.next) {
 		if (t->tid != t->pid && rtask__find(r, t->pid))
 			continue;
 		const pid_t tid = thread_numbered(t->pid, ke);
+		struct task *exact = tid ? rtask__find(r, tid) : NULL;
 		if (tid)
-			return rtask__find(r, tid) ? tid : t->tid;
+			return exact ? exact : t;
 		gone = gone || is_gone(t->pid);
 		near = near || number_of(t->pid, ke);
 	}
-	if (gone)
-		return UNKNOWN;
-	return near && !anybody_has(ke) ? UNKNOWN : NOBODY;
+	*ret_unknown = gone || (near && !anybody_has(ke));
+	return NULL;
 }
 
 /** Saves memory of an insider into the trace: EV_MEM. */
@@ -169,13 +159,16 @@ static int write_down(struct recorder *r, struct task *t, const struct kevent *k
 
 int remote__event(struct recorder *r, const struct kevent *ke)
 {
-	const pid_t tid = ke->ret ? target_inside(r, ke) : target_here(r, (pid_t)ke->aux);
-	struct task *t = tid > 0 ? rtask__find(r, tid) : NULL;
+	bool unknown = false;
+	struct task *t;
 
-	if (!ke->length || tid == NOBODY)
+	if (!ke->length)
 		return 0;
+	t = ke->ret ? target_inside(r, ke, &unknown) : target_here(r, (pid_t)ke->aux, &unknown);
 	if (t)
 		return write_down(r, t, ke);
+	if (!unknown)
+		return 0;
 	return emit__gap(
 		r, GAP_NOT_OBSERVED, ke->channel, 0,
 		"pid %u (%s) wrote memory of thread %llu%s, which is gone: it may have been a recorded one",

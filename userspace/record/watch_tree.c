@@ -27,6 +27,7 @@
 #include "record/outside.h"
 #include "record/watch_calls.h"
 #include "record/watch_maps.h"
+#include "tracee/tracee.h"
 
 #define PASSES_MAX 100
 
@@ -255,13 +256,13 @@ static int adopt(struct recorder *r, pid_t pid, pid_t parent)
 static int adopt_children(struct recorder *r)
 {
 	DIR *dir = opendir("/proc");
-	const struct dirent *e;
 	int n = 0, err = 0;
+	pid_t pid;
 
 	if (!dir)
 		return -errno;
-	while (err >= 0 && (e = readdir(dir))) {
-		const pid_t pid = atoi(e->d_name), parent = pid > 0 ? parent_of(pid) : 0;
+	while (err >= 0 && (pid = tracee__next_entry(dir))) {
+		const pid_t parent = parent_of(pid);
 
 		if (!parent || !rtask__find(r, parent) || rtask__find(r, pid))
 			continue;

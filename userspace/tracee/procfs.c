@@ -107,6 +107,16 @@ pid_t tracee__thread_group(pid_t tid)
 	return tgid;
 }
 
+pid_t tracee__next_entry(DIR *dir)
+{
+	const struct dirent *e;
+
+	while (dir && (e = readdir(dir)))
+		if (e->d_name[0] >= '1' && e->d_name[0] <= '9')
+			return atoi(e->d_name);
+	return 0;
+}
+
 int tracee__blocked_call(pid_t pid, pid_t tid, uint32_t *ret_nr, uint64_t ret_args[6])
 {
 	char text[256];

@@ -4,6 +4,7 @@
 #ifndef BPREC_TRACEE_H
 #define BPREC_TRACEE_H
 
+#include <dirent.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -146,6 +147,8 @@ int tracee__signals(pid_t pid, pid_t tid, uint64_t *ret_caught, uint64_t *ret_ig
 pid_t tracee__number_in(pid_t tid, uint32_t depth, uint32_t ns);
 /** Thread group of a thread (/proc/TID/status); the thread itself if that can't be read. */
 pid_t tracee__thread_group(pid_t tid);
+/** Next entry of /proc, or of a folder /proc/PID/task, that is a process or thread; 0: no more, or dir is NULL. */
+pid_t tracee__next_entry(DIR *dir);
 /** Arguments of the call in which a thread is blocked (/proc/PID/task/TID/syscall). 1: blocked in *nr; 0: running or not in a
  *  call; -errno. */
 int tracee__blocked_call(pid_t pid, pid_t tid, uint32_t *ret_nr, uint64_t ret_args[6]);
