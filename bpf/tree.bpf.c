@@ -20,12 +20,13 @@ static __always_inline void holder_event(__u32 type, __u64 aux, __u32 hook)
 	emit(&n);
 }
 
-/* An insider forked. */
+/* An insider forked, or has a new thread. */
 static __always_inline void fork_told(struct task_struct *parent, struct task_struct *child)
 {
 	struct note n = {
 		.type = KEV_TREE_FORK,
 		.aux = child->tgid,
+		.ret = child->pid,
 		.length = BPF_CORE_READ(parent, mm) == BPF_CORE_READ(child, mm),
 		.hook = KHOOK_tree_fork,
 	};
@@ -54,8 +55,11 @@ int BPF_PROG(tree_fork, struct task_struct *parent, struct task_struct *child)
 	__u32 tgid = parent->tgid, child_tgid = child->tgid;
 	__u64 signal = (__u64)BPF_CORE_READ(child, signal);
 
-	if (tgid == child_tgid)
+	if (tgid == child_tgid) {
+		if (tell_tree && bpf_map_lookup_elem(&tree, &tgid))
+			fork_told(parent, child);
 		return 0;
+	}
 	if (!bpf_map_lookup_elem(&tree, &tgid))
 		bpf_map_delete_elem(&tree, &child_tgid);
 	else if (bpf_map_update_elem(&tree, &child_tgid, &signal, BPF_ANY))

@@ -52,7 +52,8 @@ enum kevent_type {
 	/* An insider maps a file, and the object could not be entered as watched. */
 	KEV_WATCH_FAILED = 12,
 	/* With kern_opts.tree only, about insiders: */
-	/* It forked; aux: the child; length 1: the child shares its memory. */
+	/* It forked; aux: the child, ret: the child's first thread; length 1: the child shares its memory. Or it has a new thread:
+	 * aux is the process itself. */
 	KEV_TREE_FORK = 13,
 	/* It has a new image, exe. A KEV_WATCH follows for the executable, and one for its interpreter. */
 	KEV_TREE_EXEC = 14,

@@ -18,7 +18,7 @@ sys.path[:0] = [os.path.join(HERE, "..", "lib"), os.path.join(HERE, "..", "bpf")
 import kinds  # noqa: E402
 import mounts  # noqa: E402
 import ops  # noqa: E402
-from e2e import BPREC, PAGE, Insider, Report, Skip, descendants, expect, expect_verdict, need_root, wait_until  # noqa: E402
+from e2e import BPREC, PAGE, Insider, Peer, Report, Skip, descendants, expect, expect_verdict, need_root, wait_until  # noqa: E402
 
 PAGES = 4
 HOLE = 0x4030582B  # FS_IOC_UNRESVSP64 of <linux/falloc.h>
@@ -273,8 +273,8 @@ def write_inside(real, number, at):
 
 
 def events(trace):
-    """Events of a trace that is being written."""
-    return subprocess.run([BPREC, "dump", "--events", trace], capture_output=True, text=True).stdout
+    """Events of a trace that is being written, a line each."""
+    return subprocess.run([BPREC, "dump", "--events", trace], capture_output=True, text=True).stdout.splitlines()
 
 
 def gone_when_looked_at(what, wrap):
@@ -297,6 +297,24 @@ def gone_when_looked_at(what, wrap):
     expect(any("is gone: it may have been a recorded one" in g["reason"] for g in v.gaps), v.brief())
 
 
+def of_another(command):
+    """Memory of an outsider, who is gone before bprec comes to look whose it was: none of ours. Was: uncertain, beside every recording."""
+    insider = Reader([], command)
+    other = Peer(["/usr/bin/python3", "-c", READER])
+    number, address = (int(x) for x in other.hear().split()[1:])
+    os.kill(insider.proc.pid, signal.SIGSTOP)
+    try:
+        subprocess.run(["/usr/bin/python3", "-c", IN_NAMESPACE, str(number), str(address + 8)], check=True)
+        other.end()
+    finally:
+        os.kill(insider.proc.pid, signal.SIGCONT)
+    insider.tell("")
+    expect(insider.hear() == "0", "the test is wrong: the insider's memory changed")
+    v = insider.finish()
+    expect(not any(g["channel"] == "remote-memory" for g in v.gaps) and not v.changes, v.brief())
+    expect_verdict(v, "clean")
+
+
 def remote_watched(how, command):
     """Memory written by ptrace, and by process_vm_writev under a number of another pid namespace. Were: clean."""
     insider = Reader(IN_A_NAMESPACE if how == "namespace" else [], command)
@@ -306,7 +324,8 @@ def remote_watched(how, command):
         channel, real = "remote-memory", numbered(insider.proc.pid, pid)
         write_inside(real, pid, at)
         if command == "watch":  # else it may be gone when bprec comes to look
-            wait_until("the change is in the trace", lambda: "remote-memory" in events(insider.trace))
+            wait_until("the change is in the trace",
+                       lambda: any(" change " in line and "remote-memory" in line for line in events(insider.trace)))
     else:
         poke(pid, at)
     insider.tell("")
@@ -370,6 +389,8 @@ def main():
         r.case(f"memory written in another pid namespace, {command}", remote_watched, "namespace", command)
     for what, wrap in (("process", IN_A_NAMESPACE), ("thread", IN_A_NAMESPACE), ("thread", [])):
         r.case(f"memory written, then the {what} is gone{', in a pid namespace' if wrap else ''}", gone_when_looked_at, what, wrap)
+    for command in ("record", "watch"):
+        r.case(f"memory of another, who is gone, {command}", of_another, command)
     r.case("two truncations at once", cut_together)
     r.exit()
 

@@ -311,6 +311,7 @@ struct recorder {
 	struct model *m;
 	struct kern *k;	       /* NULL: not observed */
 	struct task *tasks;    /* by tid */
+	void *numbers;	       /* Judy1: tids that threads of insiders have or had */
 	struct aspace *spaces; /* by id */
 	struct share_group *groups;
 	struct object *objects;	 /* by id */
@@ -367,6 +368,10 @@ struct recorder {
 struct task *rtask__find(struct recorder *r, pid_t tid);
 /** Makes a thread known (TASK_NEW); NULL without memory. */
 struct task *rtask__new(struct recorder *r, pid_t tid);
+/** Notes the number of a thread that has no entry here, as under watch, where only processes have one. 0 or -ENOMEM. */
+int rtask__note(struct recorder *r, pid_t tid);
+/** True if an insider's thread has or had this number: rtask__new and rtask__note keep them. */
+bool rtask__was(const struct recorder *r, pid_t tid);
 /** Forgets a thread and gives its token back. */
 void rtask__free(struct recorder *r, struct task *t);
 /** Address space by id, made if new; NULL without memory. */

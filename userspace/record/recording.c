@@ -20,6 +20,8 @@
 #include <unistd.h>
 #include <asm/unistd.h>
 
+#include <Judy.h>
+
 #include "model/files.h"
 #include "record/about.h"
 #include "record/affinity.h"
@@ -209,6 +211,7 @@ void recording__free(struct recorder *r)
 		free(s->gone);
 		free(s);
 	}
+	Judy1FreeArray(&r->numbers, PJE0);
 	who__free(r);
 	about__free(r);
 	stacks__free(r);

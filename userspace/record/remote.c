@@ -75,7 +75,7 @@ static struct task *target_here(struct recorder *r, pid_t tid, bool *ret_unknown
 
 	if (!t)
 		t = rtask__find(r, tracee__thread_group(tid));
-	*ret_unknown = !t && is_gone(tid);
+	*ret_unknown = !t && rtask__was(r, tid) && is_gone(tid);
 	return t;
 }
 

@@ -7,6 +7,8 @@
 #include <string.h>
 #include <time.h>
 
+#include <Judy.h>
+
 #include "record/order.h"
 #include "record/preempt.h"
 #include "record/recorder.h"
@@ -23,9 +25,19 @@ struct task *rtask__find(struct recorder *r, pid_t tid)
 	return t;
 }
 
+int rtask__note(struct recorder *r, pid_t tid)
+{
+	return Judy1Set(&r->numbers, (Word_t)tid, PJE0) == JERR ? -ENOMEM : 0;
+}
+
+bool rtask__was(const struct recorder *r, pid_t tid)
+{
+	return Judy1Test(r->numbers, (Word_t)tid, PJE0) == 1;
+}
+
 struct task *rtask__new(struct recorder *r, pid_t tid)
 {
-	struct task *t = calloc(1, sizeof(*t));
+	struct task *t = rtask__note(r, tid) ? NULL : calloc(1, sizeof(*t));
 
 	if (!t)
 		return NULL;

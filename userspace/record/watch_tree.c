@@ -147,6 +147,8 @@ static int on_fork(struct recorder *r, const struct kevent *ke)
 
 	if (!p)
 		return 0;
+	if (ke->aux == ke->tgid)
+		return rtask__note(r, (pid_t)ke->ret);
 	if (c && ke->ns <= r->attached_ns)
 		return 0; /* found by its parent in /proc before this record was read */
 	if (c)
@@ -231,6 +233,23 @@ static pid_t parent_of(pid_t pid)
 	return parent;
 }
 
+/** Notes the numbers of the threads that a process has. 0 or -errno. */
+static int note_threads(struct recorder *r, pid_t pid)
+{
+	char path[64];
+	DIR *dir;
+	pid_t tid;
+	int err = 0;
+
+	snprintf(path, sizeof(path), "/proc/%d/task", (int)pid);
+	dir = opendir(path);
+	while (!err && (tid = tracee__next_entry(dir)))
+		err = rtask__note(r, tid);
+	if (dir)
+		closedir(dir);
+	return err;
+}
+
 /** A running process becomes an insider. 1: it is one now, 0: it has ended meanwhile, or -errno. */
 static int adopt(struct recorder *r, pid_t pid, pid_t parent)
 {
@@ -245,6 +264,8 @@ static int adopt(struct recorder *r, pid_t pid, pid_t parent)
 		t->sharer = kern__sharer(r->k, pid, t->sharer_comm);
 	if (!err && t && t->sharer < 0 && t->sharer != -ESRCH)
 		err = t->sharer;
+	if (!err && t)
+		err = note_threads(r, pid);
 	if (!err && t)
 		err = write_exec(r, t, "");
 	if (!err && t)
