@@ -27,28 +27,6 @@ struct control_head {
 	__u32 level, type;
 };
 
-static const struct flight no_flight = {};
-
-/* flight_begin without the announcement, for what a global function got as its argument (see other.bpf.c). */
-static __always_inline void keep(struct flight *f, __u64 slot)
-{
-	struct flight_key key = { bpf_get_current_pid_tgid(), slot };
-	struct flight *kept = NULL;
-
-	if (f->end < END_LATE)
-		flight_open(f);
-	else
-		f->n.ns = bpf_ktime_get_ns();
-	if (!bpf_map_update_elem(&flights, &key, &no_flight, BPF_ANY))
-		kept = bpf_map_lookup_elem(&flights, &key);
-	if (kept) {
-		*kept = *f;
-		flight_kept(key.who, slot);
-	} else {
-		loss(f->n.hook, LOSS_MAP_FULL);
-	}
-}
-
 /* The kernel stores f->n.length bytes at an address of the current process. 1: it is a mapping of a watched object. What lies
  * in the next mapping isn't looked at: comparing finds it. */
 __noinline int into_part(struct flight *f, __u64 addr, __u32 slot)
@@ -65,7 +43,7 @@ __noinline int into_part(struct flight *f, __u64 addr, __u32 slot)
 		f->n.length = m.end - addr;
 	f->n.flags = 0;
 	f->nslots = slot ? 1 : PARTS_MAX;
-	keep(f, slot);
+	flight_keep(f, slot);
 	return 1;
 }
 

@@ -516,6 +516,27 @@ static __always_inline int flight_begin(struct flight *f, __u64 slot)
 	flight_kept(key.who, slot);
 	return 0;
 }
+/** The same, of the current thread, for what a global function got as its argument: a copy on the stack would be too much for it
+ *  (512 bytes in all). What is announced late gets only its beginning. */
+static __always_inline void flight_keep(struct flight *f, __u64 slot)
+{
+	static const struct flight none = {};
+	struct flight_key key = { bpf_get_current_pid_tgid(), slot };
+	struct flight *kept = NULL;
+
+	if (f->end < END_LATE)
+		flight_open(f);
+	else
+		f->n.ns = bpf_ktime_get_ns();
+	if (!bpf_map_update_elem(&flights, &key, &none, BPF_ANY))
+		kept = bpf_map_lookup_elem(&flights, &key);
+	if (kept) {
+		*kept = *f;
+		flight_kept(key.who, slot);
+	} else {
+		loss(f->n.hook, LOSS_MAP_FULL);
+	}
+}
 /** Ends the current thread's call with this result, whatever its kind. */
 int flight_end(__s64 ret);
 /** Ends one change: emits KEV_END with the range that it really had. */

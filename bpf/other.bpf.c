@@ -62,26 +62,6 @@ struct aio_request {
 	__u64 buf, nbytes, offset;
 };
 
-static const struct flight no_flight = {};
-
-/* flight_begin for what a global function got as its argument, which up to 6.1 can't be put into a map; a copy on the stack
- * would be too much for it (512 bytes in all). */
-static __always_inline void part_begin(struct flight *f, __u64 slot)
-{
-	struct flight_key key = { bpf_get_current_pid_tgid(), slot };
-	struct flight *kept = NULL;
-
-	flight_open(f);
-	if (!bpf_map_update_elem(&flights, &key, &no_flight, BPF_ANY))
-		kept = bpf_map_lookup_elem(&flights, &key);
-	if (kept) {
-		*kept = *f;
-		flight_kept(key.who, slot);
-	} else {
-		loss(f->n.hook, LOSS_MAP_FULL);
-	}
-}
-
 /* Part `slot` of a call changes a range of what a descriptor leads to. 1: it is watched, 0: not. Not static: the verifier
  * then looks at it once, and not again for each round of each loop that calls it (63 ms of loading, 6.18). */
 __noinline int call_part(__u32 fd, struct flight *f, __u32 slot)
@@ -102,7 +82,7 @@ __noinline int call_part(__u32 fd, struct flight *f, __u32 slot)
 		flight_open(f);
 		return 0;
 	}
-	part_begin(f, slot);
+	flight_keep(f, slot);
 	return 1;
 }
 
@@ -186,22 +166,35 @@ static __always_inline bool is_harmless(__u32 cmd)
 	return false;
 }
 
-/* Those that change a file in a way which has a name, and in tier 2 a hook. */
-static __always_inline bool is_named(__u32 cmd)
+/* Ioctls that change a file in a way which has a name, and in tier 2 a hook. */
+enum named {
+	NAMED_NONE,
+	NAMED_CLONE,
+	NAMED_CLONE_RANGE,
+	NAMED_DEDUPE,
+	NAMED_SPACE,
+	NAMED_SPACE_32
+};
+
+static __always_inline enum named named(__u32 cmd)
 {
 	switch (cmd) {
 	case FICLONE:
+		return NAMED_CLONE;
 	case FICLONERANGE:
+		return NAMED_CLONE_RANGE;
 	case FIDEDUPERANGE:
+		return NAMED_DEDUPE;
 	case FS_IOC_UNRESVSP:
 	case FS_IOC_UNRESVSP64:
 	case FS_IOC_ZERO_RANGE:
+		return NAMED_SPACE;
 	case FS_IOC_UNRESVSP_32:
 	case FS_IOC_UNRESVSP64_32:
 	case FS_IOC_ZERO_RANGE_32:
-		return true;
+		return NAMED_SPACE_32;
 	}
-	return false;
+	return NAMED_NONE;
 }
 
 __noinline int ioctl_other(__u32 fd, __u32 cmd, __u64 arg)
@@ -212,7 +205,7 @@ __noinline int ioctl_other(__u32 fd, __u32 cmd, __u64 arg)
 	__u32 what = cmd & 0xffff, slot = 0;
 	__s32 words[5] = {};
 
-	if (is_harmless(cmd) || is_named(cmd) || is_insider())
+	if (is_harmless(cmd) || named(cmd) || is_insider())
 		return 0;
 	bpf_probe_read_user(words, sizeof(words), (void *)arg);
 	if (what ==
@@ -232,18 +225,21 @@ __noinline int ioctl_begin(__u32 fd, __u32 cmd, __u64 arg)
 {
 	struct flight f = { .n = { .channel = CH_CLONE, .hook = KHOOK_enter_ioctl } };
 
-	if (cmd == FICLONERANGE)
+	switch (named(cmd)) {
+	case NAMED_CLONE:
+		f.n.length = TO_END;
+		return call_part(fd, &f, 0);
+	case NAMED_CLONE_RANGE:
 		return clone_range(fd, arg);
-	if (cmd == FIDEDUPERANGE)
+	case NAMED_DEDUPE:
 		return dedupe(arg);
-	if (cmd == FS_IOC_UNRESVSP || cmd == FS_IOC_UNRESVSP64 || cmd == FS_IOC_ZERO_RANGE)
+	case NAMED_SPACE:
 		return space_range(fd, arg, 8);
-	if (cmd == FS_IOC_UNRESVSP_32 || cmd == FS_IOC_UNRESVSP64_32 || cmd == FS_IOC_ZERO_RANGE_32)
+	case NAMED_SPACE_32:
 		return space_range(fd, arg, 4);
-	if (cmd != FICLONE)
+	default:
 		return ioctl_other(fd, cmd, arg);
-	f.n.length = TO_END;
-	return call_part(fd, &f, 0);
+	}
 }
 
 __noinline int madvise_begin(__u64 addr, __u64 length, __u32 advice)

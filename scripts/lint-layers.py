@@ -17,15 +17,14 @@ userspace/trace   util include/bprec
 userspace/sys     util include/bprec
 userspace/model   sys util include/bprec
 userspace/sym     util include/bprec
-userspace/insn    util include/bprec
 userspace/tracee  util include/bprec
 userspace/kern    util include/bprec skeletons
 userspace/probe   kern tracee util include/bprec skeletons
 userspace/space   model trace tracee util include/bprec
 userspace/share   space model trace tracee util include/bprec
-userspace/record  share space model trace sys sym insn tracee kern probe util include/bprec
+userspace/record  share space model trace sys sym tracee kern probe util include/bprec
 userspace/check   model trace sys util include/bprec
-userspace/replay  share space model trace sys sym insn tracee util include/bprec
+userspace/replay  share space model trace sys sym tracee util include/bprec
 userspace/show    check model trace sys sym util include/bprec
 userspace/cmd     record check replay show probe share space model trace sys sym tracee kern util include/bprec
 userspace         cmd util include/bprec

@@ -82,11 +82,11 @@
  *   record/sharing.[ch]     what closes share groups
  *
  * Instructions, decoded
- *   insn/access.[ch]        what an instruction reads and stores
- *   insn/comparer.[ch]      machine code that compares a state in line
- *   insn/gopclntab.[ch]     functions of Go programs
- *   insn/relocate.[ch]      instructions moved elsewhere
- *   insn/sites.[ch]         finds cpuid, rdtsc in a file
+ *   tracee/access.[ch]      what an instruction reads and stores
+ *   tracee/comparer.[ch]    machine code that compares a state in line
+ *   tracee/gopclntab.[ch]   functions of Go programs
+ *   tracee/relocate.[ch]    instructions moved elsewhere
+ *   tracee/sites.[ch]       finds cpuid, rdtsc in a file
  *
  * One ptraced thread
  *   tracee/tracee.h         one ptraced thread

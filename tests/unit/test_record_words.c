@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* test_record_words.c: words chosen out of pictures of memory (record/words.h), and what instructions touch (insn/access.h). */
+/* test_record_words.c: words chosen out of pictures of memory (record/words.h), and what instructions touch (tracee/access.h). */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "insn/access.h"
+#include "tracee/access.h"
 #include "record/words.h"
 
 static void fill(struct picture *p, uint64_t addr, uint32_t len, uint64_t value)

@@ -24,7 +24,7 @@
 #include <utlist.h>
 #include <x86intrin.h>
 
-#include "insn/sites.h"
+#include "tracee/sites.h"
 #include "model/regs.h"
 #include "record/emit.h"
 #include "record/object.h"

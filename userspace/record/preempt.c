@@ -5,7 +5,7 @@
  * A point is written as words of memory (EV_WORDS), hashes of memory (EV_MEMHASH) and all registers (EV_REGS): the first
  * time that all of it is as in the trace is the place. The thread is stepped on from where it was stopped, for two reasons:
  *
- * - The place has to be one that a replay can patch with a jump (insn/relocate.h), and never in the middle of an instruction
+ * - The place has to be one that a replay can patch with a jump (tracee/relocate.h), and never in the middle of an instruction
  *   that repeats (rep stosb), where no breakpoint hits. Such an instruction is run over with an int3 behind it, and so is
  *   pushf, which would store the trap flag.
  * - What the steps store tells rounds of the loop apart. When the thread comes to an address for the second time it has made
@@ -25,8 +25,8 @@
 #include <string.h>
 #include <sys/ptrace.h>
 
-#include "insn/access.h"
-#include "insn/relocate.h"
+#include "tracee/access.h"
+#include "tracee/relocate.h"
 #include "record/checksum.h"
 #include "record/emit.h"
 #include "record/sched.h"

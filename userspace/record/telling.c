@@ -17,7 +17,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#include "insn/access.h"
+#include "tracee/access.h"
 #include "tracee/tracee.h"
 
 #define PAGE_OF(a) ((a) & ~(uint64_t)(BPREC_PAGE_SIZE - 1))

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * match.c: a comparer (insn/comparer.h) at work in a stub process.
+ * match.c: a comparer (tracee/comparer.h) at work in a stub process.
  *
  * It lies in pages of bprec's own near the point, which are there only while the point is looked for: no event happens
  * meanwhile, so the program maps nothing. A jump to it is put over the instructions at the point: in shared memory by writing

@@ -4,7 +4,7 @@
 #ifndef BPREC_REPLAY_MATCH_H
 #define BPREC_REPLAY_MATCH_H
 
-#include "insn/comparer.h"
+#include "tracee/comparer.h"
 #include "replay/state.h"
 
 /** One search. Filled by match__open. */

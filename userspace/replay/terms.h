@@ -3,7 +3,7 @@
 #ifndef BPREC_REPLAY_TERMS_H
 #define BPREC_REPLAY_TERMS_H
 
-#include "insn/comparer.h"
+#include "tracee/comparer.h"
 #include "replay/state.h"
 
 /** The terms of a point, and what was seen of each. Filled by terms__init. */

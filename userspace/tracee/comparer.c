@@ -23,7 +23,7 @@
  * mode doesn't have: Intel SDM vol. 2, appendix A, "i64"). So a jump into the middle of the replaced instructions, indirect
  * ones too, can't do harm: it is seen.
  */
-#include "insn/comparer.h"
+#include "tracee/comparer.h"
 
 #include <errno.h>
 #include <string.h>

@@ -9,7 +9,7 @@
  *
  * The file is read, never mapped: somebody could truncate it meanwhile.
  */
-#include "insn/sites.h"
+#include "tracee/sites.h"
 
 #include <Zydis/Zydis.h>
 #include <elfutils/libdw.h>
@@ -23,7 +23,7 @@
 #include <unistd.h>
 
 #include "bprec/format.h"
-#include "insn/gopclntab.h"
+#include "tracee/gopclntab.h"
 
 #define CODE_MAX (1ull << 30) /* bytes of one segment */
 

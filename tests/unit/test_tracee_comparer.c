@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * test_insn_comparer.c: comparers are executed. Small functions are copied into memory of their own, a jump to a comparer is
+ * test_tracee_comparer.c: comparers are executed. Small functions are copied into memory of their own, a jump to a comparer is
  * put into them, and the handler of the traps looks at the registers.
  */
 #include <stdarg.h>
@@ -15,7 +15,7 @@
 #include <sys/mman.h>
 #include <ucontext.h>
 
-#include "insn/comparer.h"
+#include "tracee/comparer.h"
 
 #define PAGE 4096ul
 #define TRAP 0x100ull

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* test_insn_sites.c: the sites of this very program, whose addresses are known by labels. */
+/* test_tracee_sites.c: the sites of this very program, whose addresses are known by labels. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 #include "bprec/format.h"
-#include "insn/sites.h"
+#include "tracee/sites.h"
 
 extern const char at_cpuid[], at_rdtsc[], at_rdtscp[], at_prefixed[], at_random[];
 extern const char in_imm4[], in_imm8[], in_disp[], symbol_only[], by_symbol[], by_nothing[];

@@ -13,7 +13,7 @@
  * Behind the last entry stands the address where the last function ends. In a position-independent program the address of
  * the code is filled in when it is loaded, and 0 in the file; since Go 1.26 it is always 0.
  */
-#include "insn/gopclntab.h"
+#include "tracee/gopclntab.h"
 
 #include <errno.h>
 #include <stdlib.h>

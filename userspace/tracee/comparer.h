@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 #include "bprec/format.h"
-#include "insn/relocate.h"
+#include "tracee/relocate.h"
 
 /** Room for a comparer's code. */
 #define COMPARER_MAX 6144

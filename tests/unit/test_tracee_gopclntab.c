@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* test_insn_gopclntab.c: tables of Go's functions of each format, and what is no such table. */
+/* test_tracee_gopclntab.c: tables of Go's functions of each format, and what is no such table. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "insn/gopclntab.h"
+#include "tracee/gopclntab.h"
 
 #define TEXT   0x401000ull
 #define ROOM   256

@@ -7,7 +7,7 @@
  * registers, and isn't told. Static variables are found by decoding from a place before, which falls into step after a few
  * instructions: beginnings are tried until one meets the address in question, as in relocate.c.
  */
-#include "insn/access.h"
+#include "tracee/access.h"
 
 #include <Zydis/Zydis.h>
 #include <errno.h>

@@ -9,7 +9,7 @@
  * decoded for direct jumps that do. Instructions are decoded from a place before, and one that isn't their beginning falls
  * into step after a few; beginnings are tried until one meets the address in question.
  */
-#include "insn/relocate.h"
+#include "tracee/relocate.h"
 
 #include <Zydis/Zydis.h>
 #include <errno.h>
