@@ -81,10 +81,12 @@ static __always_inline void finish(struct flight *f, __s64 ret)
 	f->n.ret = ret;
 	if (!f->sum || sum_end(f, asked))
 		emit(&f->n);
-	/* (without watch_find: whatever has the key now, it is its own size that it gets) */
-	struct watch *w = bpf_map_lookup_elem(&watched, &f->n.object);
+	/* (without watch_find: whatever has the key now, it is its own size that it gets; a key on the stack: for 6.1, what a
+	 * global function got as its argument is none) */
+	const __u64 object = f->n.object;
+	struct watch *w = bpf_map_lookup_elem(&watched, &object);
 	if (w)
-		w->size = object_size(f->n.object);
+		w->size = object_size(object);
 }
 
 __noinline int flight_finish(struct flight *f, __s64 ret)
