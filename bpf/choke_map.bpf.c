@@ -133,7 +133,8 @@ int BPF_PROG(choke_fault, struct vm_area_struct *vma, __u64 addr, unsigned int f
 	if (!(flags & FAULT_FLAG_WRITE) || flags & FAULT_FLAG_TRIED || !mapping_exposes(&m))
 		return 0;
 	__u64 object = (__u64)BPF_CORE_READ(vma, vm_file, f_mapping);
-	if (!object || !watch_find(object) || is_insider())
+	const struct watch *w = object ? watch_find(object) : NULL;
+	if (!w || is_insider())
 		return 0;
 	if (bpf_get_current_pid_tgid() >> 32 == own_tgid)
 		return 0;
@@ -147,6 +148,8 @@ int BPF_PROG(choke_fault, struct vm_area_struct *vma, __u64 addr, unsigned int f
 		.aux = addr,
 		.hook = KHOOK_choke_fault,
 	};
+	if (fault_is_told(w, &n))
+		return 0;
 	emit(&n);
 	who_tell(WHO_FAULT);
 	return 0;

@@ -64,15 +64,18 @@ static __always_inline int find(__u64 addr, struct mapping *m, __u32 hook)
 
 static __always_inline int fault(__u64 addr, __u64 error_code, __u32 hook, __u32 context)
 {
-	__u32 tgid = bpf_get_current_pid_tgid() >> 32;
 	struct mapping m = {};
 
-	if (!(error_code & FAULT_WRITE))
+	if (!(error_code & FAULT_WRITE) || !maybe_holder())
 		return 0;
+	__u32 tgid = bpf_get_current_pid_tgid() >> 32;
 	__u32 *held = bpf_map_lookup_elem(&holders, &tgid);
 	if (!held || !(*held & HOLDS_MAP) || bpf_map_lookup_elem(&tree, &tgid))
 		return 0;
-	if (find(addr, &m, hook) <= 0 || !mapping_exposes(&m) || !watch_find(m.object))
+	if (find(addr, &m, hook) <= 0 || !mapping_exposes(&m))
+		return 0;
+	const struct watch *w = watch_find(m.object);
+	if (!w)
 		return 0;
 	struct note n = {
 		.type = KEV_FAULT,
@@ -83,6 +86,8 @@ static __always_inline int fault(__u64 addr, __u64 error_code, __u32 hook, __u32
 		.aux = addr,
 		.hook = hook,
 	};
+	if (fault_is_told(w, &n))
+		return 0;
 	emit(&n);
 	return who_tell(context);
 }

@@ -116,8 +116,7 @@ static __always_inline void hold_note(__u32 tgid, __u32 flags, __u32 hook)
 		flags |= *old;
 	if (!bpf_map_lookup_elem(&tree, &tgid) && tgid != own_tgid)
 		want_late();
-	if (bpf_map_update_elem(&holders, &tgid, &flags, BPF_ANY))
-		loss(hook, LOSS_MAP_FULL);
+	holder_put(tgid, flags, hook);
 }
 
 static __always_inline bool hold_wanted(__u64 object)

@@ -19,8 +19,11 @@ const volatile __u32 uring_complete_args = 0;
 const volatile __u32 tell_tree = 0;
 const volatile __u32 sum_up = 0;
 const volatile __u32 uprobe_type = 0;
+const volatile __u32 few_faults = 0;
 
 __u64 maybe_watched[MAYBE_BITS / 64];
+__u64 maybe_holding[HOLDING_BITS / 64];
+__u64 told_faults[FAULT_CELLS];
 __u32 flying[FLYING_CELLS];
 struct kcompat compat;
 struct klate late;

@@ -190,9 +190,5 @@ __noinline int holder_add(__u32 flags, __u32 hook)
 		*old |= flags;
 		return 0;
 	}
-	if (bpf_map_update_elem(&holders, &tgid, &flags, BPF_ANY)) {
-		loss(hook, LOSS_MAP_FULL);
-		return -1;
-	}
-	return 0;
+	return holder_put(tgid, flags, hook);
 }

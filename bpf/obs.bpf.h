@@ -270,9 +270,20 @@ extern const volatile __u32 uprobe_type;
  *  watched, and that is known without a look into the table. It saves 50 ns of each write on the machine (6.18). */
 #define MAYBE_BITS 65536
 extern __u64 maybe_watched[MAYBE_BITS / 64];
+/** Stores that fault, again and again: which were told last, by page (fault_is_told). Userspace clears it when an object is watched
+ *  no more. few_faults: set before loading, it may be used. */
+#define FAULT_CELLS	 4096
+#define FAULT_TICK_SHIFT 20 /* a tick is 2^20 ns, 1 ms */
+#define FAULT_TICKS	 5
+extern __u64 told_faults[FAULT_CELLS];
+extern const volatile __u32 few_faults;
 /** How many calls of threads are under way, by a hash of the thread: where it is 0, nothing ends with a thread's call. */
 #define FLYING_CELLS 1024
 extern __u32 flying[FLYING_CELLS];
+/** Bits for processes that were ever put among the holders, by a hash: where none is set the process holds nothing. Page faults of all
+ *  others end there. */
+#define HOLDING_BITS 65536
+extern __u64 maybe_holding[HOLDING_BITS / 64];
 /** What is known of 32-bit processes. */
 extern struct kcompat compat;
 /** Which hooks are attached later. */
@@ -314,6 +325,55 @@ static __always_inline bool is_insider(void)
 	__u32 tgid = bpf_get_current_pid_tgid() >> 32;
 
 	return bpf_map_lookup_elem(&tree, &tgid) != NULL;
+}
+
+/** True if the current thread's fault was told already, within FAULT_TICKS, and nobody else's on the page since: it would tell
+ *  userspace nothing. If not, it counts as told now. A cell is a hash of who and where, with a clock in its low bits. */
+static __always_inline bool fault_is_told(const struct watch *w, const struct note *n)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	const __u64 tick = bpf_ktime_get_ns() >> FAULT_TICK_SHIFT;
+	const __u64 where =
+		((n->object ^ w->inode << 40) + (n->offset >> 12) * 0xc2b2ae3d27d4eb4full) *
+		0x9e3779b97f4a7c15ull;
+	const __u64 process =
+		task->group_leader->start_boottime + ((__u64)task->self_exec_id << 48);
+	const __u64 who = (bpf_get_current_pid_tgid() ^ process * 0xc2b2ae3d27d4eb4full) *
+			  0x9e3779b97f4a7c15ull;
+	const __u64 tag = (where ^ who ^ who >> 32) & ~0xffffull;
+	volatile __u64 *cell = &told_faults[(where >> 48) % FAULT_CELLS];
+	const __u64 old = *cell;
+
+	if (few_faults && (old & ~0xffffull) == tag && (__u16)(tick - old) < FAULT_TICKS)
+		return true;
+	*cell = tag | (tick & 0xffff);
+	return false;
+}
+
+/** Which bit of maybe_holding is a process's. */
+static __always_inline __u32 holding_bit(__u32 tgid)
+{
+	return tgid * 0x9e3779b1u >> 16;
+}
+
+/** False: the current process is no holder. Without a call of a function, as in fd_concerns. */
+static __always_inline bool maybe_holder(void)
+{
+	__u32 bit = holding_bit(bpf_get_current_task_btf()->tgid);
+
+	return maybe_holding[bit / 64] >> bit % 64 & 1;
+}
+
+/** Enters a process among the holders, with all its flags. 0, or -1: no room (counted). */
+static __always_inline int holder_put(__u32 tgid, __u32 flags, __u32 hook)
+{
+	__u32 bit = holding_bit(tgid);
+
+	__sync_fetch_and_or(&maybe_holding[bit / 64], 1ull << bit % 64);
+	if (!bpf_map_update_elem(&holders, &tgid, &flags, BPF_ANY))
+		return 0;
+	loss(hook, LOSS_MAP_FULL);
+	return -1;
 }
 
 /** Which bit of maybe_watched is an object's. */

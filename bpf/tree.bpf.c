@@ -69,9 +69,7 @@ int BPF_PROG(tree_fork, struct task_struct *parent, struct task_struct *child)
 	__u32 *held = bpf_map_lookup_elem(&holders, &tgid);
 	if (!held)
 		return 0;
-	__u32 flags = *held;
-	if (bpf_map_update_elem(&holders, &child_tgid, &flags, BPF_ANY))
-		loss(KHOOK_tree_fork, LOSS_MAP_FULL);
+	holder_put(child_tgid, *held, KHOOK_tree_fork);
 	holder_event(KEV_FORKED, child_tgid, KHOOK_tree_fork);
 	return 0;
 }

@@ -5,7 +5,7 @@
  *   tree PID | watch PID | holders OBJECT | counters OBJECT | pins OBJECT | unwatch OBJECT | drain | losses | hooks | programs |
  *   tiers | runs | user UID
  * Arguments: name of a hook that is left out ("" none), bytes of the ring (0: default), words: whole (relocate by the whole
- * BTF), tier1 (no choke points), refuse=HOOK (as if the kernel refused it). Exit 77: this machine can't, with the reason.
+ * BTF), tier1 (no choke points), few-faults, refuse=HOOK (as if the kernel refused it). Exit 77: this machine can't, with the reason.
  */
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -193,6 +193,7 @@ int main(int argc, char **argv)
 	for (int i = 3; i < argc; i++) {
 		opts.whole_btf |= !strcmp(argv[i], "whole");
 		opts.tier1 |= !strcmp(argv[i], "tier1");
+		opts.few_faults |= !strcmp(argv[i], "few-faults");
 		if (!strncmp(argv[i], "refuse=", 7))
 			opts.refuse = argv[i] + 7;
 	}

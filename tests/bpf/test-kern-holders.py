@@ -238,6 +238,31 @@ def test_exec(driver, path):
     insider.end()
 
 
+def store_again_and_again(path, n):
+    """Stores into one page that fault, n by this process, one by another, one by this process; whose were told, in order."""
+    driver = kern.Driver("", "0", *(["few-faults"] if path.endswith("few") else []))
+    insider, _ = watched(driver, path)
+    with open(path, "r+b") as f, mmap.mmap(f.fileno(), SIZE) as m:
+        for i in range(n):
+            m[5000] = i % 256
+            m.madvise(mmap.MADV_DONTNEED)
+        other = kern.outsider("store", path)[0]
+        m[5000] = 1
+    told = [e["tgid"] for e in driver.drain(type="fault", offset=4096) if e["tgid"] in (os.getpid(), other)]
+    insider.end()
+    driver.end()
+    return told, other
+
+
+def test_few_faults(directory):
+    """Faults that tell nothing new aren't told, if that is wanted; but each is after somebody else's."""
+    me, n = os.getpid(), 300
+    told, other = store_again_and_again(os.path.join(directory, "all"), n)
+    case("every fault", told == [me] * n + [other, me], (other, told))
+    told, other = store_again_and_again(os.path.join(directory, "few"), n)
+    case("few faults", 3 <= len(told) < n and told[0] == me and told[-2:] == [other, me], (other, told))
+
+
 def test_small_ring(path):
     """A full ring loses records and counts each; one that is read in time loses none, however often it goes round."""
     driver = kern.Driver("", "65536")
@@ -302,6 +327,7 @@ def main():
     case("user", not answer, answer)
     run(driver, "nobody")
     driver.end()
+    test_few_faults(mounts.tmpfs().real)
     test_small_ring(os.path.join(mounts.tmpfs().real, "ring"))
     test_late_hook(os.path.join(mounts.tmpfs().real, "late"))
     without = kern.Driver("tracepoint/syscalls/sys_enter_pwrite64")

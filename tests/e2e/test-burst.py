@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 # timeout 400
+# serial: a recorder that is kept from its processor by other tests may lose records, and says so
 """Bursts: an outsider changes watched pages as fast as it can. Every change is counted, none is lost, the last snapshot is what
 the file holds, and neither the events nor the memory of the recorder grow with their number.
 

@@ -290,6 +290,8 @@ def gone_when_looked_at(what, wrap):
         if what == "process":
             insider.tell("")
             wait_until("the insider is gone", lambda: not os.path.exists(f"/proc/{real}"))
+        else:  # pthread_join is over a moment before the task is
+            wait_until("the thread is gone", lambda: len(os.listdir(f"/proc/{real}/task")) == 1)
     finally:
         os.kill(insider.proc.pid, signal.SIGCONT)
     v = insider.finish()

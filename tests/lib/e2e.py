@@ -316,7 +316,8 @@ class Verdict:
         """For error messages."""
         lines = [f"verdict {self.verdict}"]
         for c in self.changes[:8]:
-            lines.append(f"change {c['object'].get('path')}#{c['object'].get('inode')} {c['channel']} "
+            o = c["object"] or {"path": "memory"}
+            lines.append(f"change {o.get('path')}#{o.get('inode')} {c['channel']} "
                          f"[{c['offset']},+{c['length']}) by {(c.get('by') or {}).get('pid')} {c['outcome']}")
         for g in self.gaps[:6]:
             lines.append(f"gap {g}")

@@ -180,5 +180,8 @@ void kern__calm(struct kern *k, int pid)
 
 int kern__unwatch(struct kern *k, uint64_t object)
 {
-	return bpf_map_delete_elem(kern_map_watched(k), &object) ? -errno : 0;
+	const int err = bpf_map_delete_elem(kern_map_watched(k), &object) ? -errno : 0;
+
+	kern_forget_faults(k);
+	return err;
 }

@@ -42,6 +42,7 @@ struct kern_opts {
 		refuse; /* name of one hook that is taken as refused by the kernel when it is attached (tests), NULL: none */
 	bool tree;	/* tell of forks, exits and mappings of insiders: KEV_TREE_*, KEV_STIRRED */
 	bool sums;	/* the caller takes sums: changes of outsiders may come with KEVF_SUMMED */
+	bool few_faults; /* KEV_FAULT of one thread on one page may come once in 5 ms only, as long as no other thread has one there */
 };
 
 /** Loads and attaches every program that this kernel takes. *ret_kern owns everything.

@@ -296,6 +296,7 @@ static void configure(const struct kern *k, struct bprec_bpf *skel, const struct
 	skel->rodata->uring_complete_args = places->uring_args;
 	skel->rodata->tell_tree = opts->tree;
 	skel->rodata->sum_up = opts->sums;
+	skel->rodata->few_faults = opts->few_faults;
 	skel->rodata->uprobe_type = uprobe_type();
 	if (opts->ring_bytes)
 		bpf_map__set_max_entries(skel->maps.ring, opts->ring_bytes);
@@ -432,4 +433,9 @@ int kern_map_stirred(const struct kern *k)
 int kern_map_watched(const struct kern *k)
 {
 	return bpf_map__fd(k->skel->maps.watched);
+}
+
+void kern_forget_faults(const struct kern *k)
+{
+	memset(k->skel->bss->told_faults, 0, sizeof(k->skel->bss->told_faults));
 }

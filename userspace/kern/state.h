@@ -85,6 +85,8 @@ struct kiter_args *kern_iter_args(struct kern *k);
 struct kcompat *kern_compat(struct kern *k);
 /** Which hooks are attached later, memory shared with the kernel. */
 struct klate *kern_late(struct kern *k);
+/** No store that faults counts as told any more (kern_opts.few_faults): an object isn't watched any more. */
+void kern_forget_faults(const struct kern *k);
 /** Descriptor of the map of losses. */
 int kern_map_losses(const struct kern *k);
 /** Descriptor of the map of insiders whose mappings changed. */

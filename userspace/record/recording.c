@@ -63,6 +63,7 @@ static int open_kernel(struct recorder *r, const char **why)
 		.disable = r->opts->disable_hook,
 		.tree = r->watch,
 		.sums = true,
+		.few_faults = r->opts->rearm == REARM_NONE,
 		.drops = r->opts->drop_user,
 	};
 	int err = kern__open(&r->k, &ko, why);
