@@ -7,6 +7,7 @@ the file holds, and neither the events nor the memory of the recorder grow with 
 
 BURST_WRITES, BURST_PAGES: how many (default 1,000,000 and 100,000).
 """
+import mmap
 import os
 import struct
 import subprocess
@@ -18,6 +19,7 @@ import mounts  # noqa: E402
 import tracefile  # noqa: E402
 from e2e import PAGE, Insider, Report, expect, expect_verdict, need_root, prog  # noqa: E402
 
+TURNS = 5000
 WRITES = int(os.environ.get("BURST_WRITES", "1000000"))
 PAGES = int(os.environ.get("BURST_PAGES", "100000"))
 MIB = 1 << 20
@@ -111,6 +113,41 @@ def one_page_stored(place):
     expect(events < WRITES / 10 or events < 10000, f"{events} events")
 
 
+def store_in_turn(path, rounds, between):
+    """Two outsiders store into one page, each after the other, and each store faults. Calls between() every so often."""
+    there, here = os.pipe(), os.pipe()
+    pid = os.fork()
+    with open(path, "r+b") as f, mmap.mmap(f.fileno(), PAGE) as m:
+        for i in range(rounds):
+            if not pid or i:
+                os.read(there[0] if not pid else here[0], 1)
+            m[i % PAGE] = i % 256
+            m.madvise(mmap.MADV_DONTNEED)
+            os.write(here[1] if not pid else there[1], b".")
+            if pid and i % TURNS == 0:
+                between()
+    if not pid:
+        os._exit(0)
+    os.waitpid(pid, 0)
+    return pid
+
+
+def in_turn(place):
+    """Memory of the recorder doesn't grow with the number of stores. It did: by an entry for each."""
+    path = fresh(place, "in-turn", 1)
+    insider = Recorded()
+    insider.map(path)
+    insider.blocked()
+    peaks = []
+    pid = store_in_turn(path, 12 * TURNS + 1, lambda: peaks.append(insider.peak()))
+    v = insider.finish()
+    expect_verdict(v, "divergent")
+    nothing_lost(v)
+    expect({(c["by"] or {}).get("pid") for c in v.of(path)} <= {os.getpid(), pid}, v.brief())
+    expect(peaks[-1] - peaks[2] < 4 * MIB, f"it grows: {[p >> 10 for p in peaks]} KiB")
+    same_at_end(insider, path, [0])
+
+
 def while_it_runs(place):
     """The insider polls the page meanwhile: nothing may be called exact that isn't."""
     path = fresh(place, "spin", 1)
@@ -198,6 +235,7 @@ def main():
     r.case(f"{WRITES} writes to one page, insider blocked", one_page, shm, "pwrite")
     r.case(f"{WRITES} requests of io_uring to one page", one_page, shm, "io_uring")
     r.case(f"{WRITES // 10} faults by stores to one page", one_page_stored, shm)
+    r.case(f"{12 * TURNS} times two stores in turn", in_turn, shm)
     r.case(f"{WRITES // 10} writes to one page, insider runs", while_it_runs, shm)
     r.case(f"{PAGES} pages in order", many_pages, shm, "pwrite", 1)
     r.case(f"{PAGES} pages in another order", many_pages, shm, "pwrite", STEP)

@@ -83,7 +83,8 @@ def found_while_running(folder, *options, command="record"):
     """Stores by a mapping that is there already are found by looks in between, without reading the whole."""
     path = fresh(folder)
     p = Pair(path, *options, command=command)
-    e2e.wait_until("its contents are known", lambda: looks(p.insider.trace)[0])  # a watch saves them some time later
+    whole = f"npages={BIG // PAGE} size={BIG}"  # a watch saves them some time later, and may have looked before
+    e2e.wait_until("its contents are known, and looked at", lambda: all((looks(p.insider.trace)[0], whole in looks(p.insider.trace)[1])))
     stored = list(range(3, BIG // PAGE, 97))
     p.outsider.do("stride", path, 3 * PAGE, 97 * PAGE, 9)
     trace = p.insider.trace

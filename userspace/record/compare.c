@@ -243,8 +243,8 @@ static bool attribute(struct object *o, uint64_t page, const struct suspects *s,
 		ev->writer = f->writer;
 		ev->channel = f->channel;
 		ev->stack = f->stack;
-		if (f->ns > ev->begin_ns)
-			ev->begin_ns = f->ns;
+		if (faults__since(o, page) > ev->begin_ns)
+			ev->begin_ns = faults__since(o, page);
 	} else if (s->insiders) {
 		return false;
 	} else if (s->mapping) {

@@ -42,7 +42,27 @@ const struct fault *faults__on(const struct object *o, uint64_t page)
 
 	HASH_FIND(hh, o->faults, &page, sizeof(page), first);
 	f = newest(first, page, looked_ns);
-	return f && (!wide || f->ns > wide->ns) ? f : wide;
+	return f && (!wide || f->again_ns > wide->again_ns) ? f : wide;
+}
+
+/** The earlier of a time and of the first faults of a list that can have changed the page. */
+static uint64_t earliest(const struct fault *f, uint64_t page, uint64_t looked_ns, uint64_t ns)
+{
+	while ((f = newest(f, page, looked_ns))) {
+		if (f->ns < ns)
+			ns = f->ns;
+		f = f->next;
+	}
+	return ns;
+}
+
+uint64_t faults__since(const struct object *o, uint64_t page)
+{
+	const uint64_t looked_ns = object__looked_ns(o, page);
+	const struct fault *first;
+
+	HASH_FIND(hh, o->faults, &page, sizeof(page), first);
+	return earliest(o->wide, page, looked_ns, earliest(first, page, looked_ns, UINT64_MAX));
 }
 
 int faults__each(const struct object *o, int (*fn)(void *ctx, const struct fault *f), void *ctx)
@@ -130,6 +150,23 @@ static void add(struct object *o, struct fault *f)
 	HASH_ADD(hh, o->faults, first, sizeof(f->first), f);
 }
 
+/** The writer's own fault of just these pages, taken out of the list of those of one page; NULL: it has none there, or is at the
+ *  head. So the list has one for each writer, however often they take turns. */
+static struct fault *take_own(struct object *o, uint64_t page, uint32_t writer)
+{
+	struct fault *before, *f;
+
+	HASH_FIND(hh, o->faults, &page, sizeof(page), before);
+	for (; before && before->next; before = before->next) {
+		f = before->next;
+		if (f->writer != writer || f->gone_ns)
+			continue;
+		before->next = f->next;
+		return f;
+	}
+	return NULL;
+}
+
 static int note(struct recorder *r, struct object *o, const struct kevent *ke, uint32_t writer,
 		uint32_t channel)
 {
@@ -142,6 +179,12 @@ static int note(struct recorder *r, struct object *o, const struct kevent *ke, u
 		o->next_look_ns = ke->ns + LOOK_AFTER_NS;
 	if (known && known->writer == writer && known->n >= n) {
 		known->again_ns = ke->ns;
+		return 0;
+	}
+	f = n > 1 ? NULL : take_own(o, first, writer);
+	if (f) {
+		f->again_ns = ke->ns;
+		add(o, f);
 		return 0;
 	}
 	f = calloc(1, sizeof(*f));

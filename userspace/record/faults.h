@@ -8,8 +8,10 @@
 
 /** Acts on KEV_FAULT and KEV_DIRTY. 0 or -errno. */
 int faults__event(struct recorder *r, const struct kevent *ke);
-/** What is known of a page; NULL: nothing. Owned by the object. */
+/** The newest fault of those that can have changed a page since it was looked at; NULL: there is none. Owned by the object. */
 const struct fault *faults__on(const struct object *o, uint64_t page);
+/** When the first of all of them was, in ns; UINT64_MAX: there is none. Each of those outsiders may store from then on. */
+uint64_t faults__since(const struct object *o, uint64_t page);
 /** One fault of the object if all of them are one outsider's, else NULL: a fault can map the pages around it too (a large
  *  folio on ext4, fault-around on tmpfs), which then change without one of their own. */
 const struct fault *faults__near(const struct object *o);
