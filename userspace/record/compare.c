@@ -234,6 +234,7 @@ static bool attribute(struct object *o, uint64_t page, const struct suspects *s,
 		      struct ev_change *ev)
 {
 	const struct fault *f = faults__on(o, page);
+	uint64_t since_ns;
 
 	memset(ev, 0, sizeof(*ev));
 	ev->count = 1;
@@ -243,8 +244,9 @@ static bool attribute(struct object *o, uint64_t page, const struct suspects *s,
 		ev->writer = f->writer;
 		ev->channel = f->channel;
 		ev->stack = f->stack;
-		if (faults__since(o, page) > ev->begin_ns)
-			ev->begin_ns = faults__since(o, page);
+		since_ns = faults__since(o, page);
+		if (since_ns > ev->begin_ns)
+			ev->begin_ns = since_ns;
 	} else if (s->insiders) {
 		return false;
 	} else if (s->mapping) {

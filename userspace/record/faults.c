@@ -150,18 +150,21 @@ static void add(struct object *o, struct fault *f)
 	HASH_ADD(hh, o->faults, first, sizeof(f->first), f);
 }
 
-/** The writer's own fault of just these pages, taken out of the list of those of one page; NULL: it has none there, or is at the
- *  head. So the list has one for each writer, however often they take turns. */
-static struct fault *take_own(struct object *o, uint64_t page, uint32_t writer)
+/** The writer's own fault of one page, now at the head of its list; NULL: it has none. So the list has one for each writer, however
+ *  often they take turns. */
+static struct fault *bring_forward(struct object *o, uint64_t page, uint32_t writer)
 {
 	struct fault *before, *f;
 
 	HASH_FIND(hh, o->faults, &page, sizeof(page), before);
+	if (before && before->writer == writer && !before->gone_ns)
+		return before;
 	for (; before && before->next; before = before->next) {
 		f = before->next;
 		if (f->writer != writer || f->gone_ns)
 			continue;
 		before->next = f->next;
+		add(o, f);
 		return f;
 	}
 	return NULL;
@@ -181,10 +184,9 @@ static int note(struct recorder *r, struct object *o, const struct kevent *ke, u
 		known->again_ns = ke->ns;
 		return 0;
 	}
-	f = n > 1 ? NULL : take_own(o, first, writer);
+	f = n > 1 ? NULL : bring_forward(o, first, writer);
 	if (f) {
 		f->again_ns = ke->ns;
-		add(o, f);
 		return 0;
 	}
 	f = calloc(1, sizeof(*f));

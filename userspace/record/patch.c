@@ -24,12 +24,12 @@
 #include <utlist.h>
 #include <x86intrin.h>
 
-#include "tracee/sites.h"
 #include "model/regs.h"
 #include "record/emit.h"
 #include "record/object.h"
 #include "record/preempt.h"
 #include "record/sched.h"
+#include "tracee/sites.h"
 #include "tracee/tracee.h"
 
 #define INT3	   0xcc

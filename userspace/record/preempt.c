@@ -25,12 +25,12 @@
 #include <string.h>
 #include <sys/ptrace.h>
 
-#include "tracee/access.h"
-#include "tracee/relocate.h"
 #include "record/checksum.h"
 #include "record/emit.h"
 #include "record/sched.h"
 #include "record/telling.h"
+#include "tracee/access.h"
+#include "tracee/relocate.h"
 #include "tracee/tracee.h"
 
 #define FLAG_TRAP  0x100ull

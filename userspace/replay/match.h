@@ -4,8 +4,8 @@
 #ifndef BPREC_REPLAY_MATCH_H
 #define BPREC_REPLAY_MATCH_H
 
-#include "tracee/comparer.h"
 #include "replay/state.h"
+#include "tracee/comparer.h"
 
 /** One search. Filled by match__open. */
 struct match {

@@ -3,8 +3,8 @@
 #ifndef BPREC_REPLAY_TERMS_H
 #define BPREC_REPLAY_TERMS_H
 
-#include "tracee/comparer.h"
 #include "replay/state.h"
+#include "tracee/comparer.h"
 
 /** The terms of a point, and what was seen of each. Filled by terms__init. */
 struct terms {
