@@ -219,6 +219,31 @@ def mapped_in_part(folder):
     expect_found(v, path, {2048, 3547})
 
 
+def mapped_with_a_gap(folder):
+    """What lies between two parts that insiders map was mapped once, and is nobody's business now."""
+    path = fresh(folder)
+    p = Pair(path, offset=0, length=100 * PAGE)
+    middle = p.insider.map(path, "shared", 1000 * PAGE, 100 * PAGE, "notouch")
+    p.insider.map(path, "shared", 2000 * PAGE, 100 * PAGE, "notouch")
+    p.insider.ask(f"unmap {middle}")
+    for page in (50, 1050, 2050):
+        p.store(page)
+    v, _ = p.finish()
+    expect_found(v, path, {50, 2050})
+
+
+def mapped_again(folder, command="record"):
+    """What was stored into a page that an insider has mapped doesn't become the contents unseen when it is mapped once more."""
+    path = fresh(folder)
+    p = Pair(path, "--compare-budget=0", command=command)
+    whole = f"npages={BIG // PAGE} size={BIG}"
+    e2e.wait_until("its contents are known", lambda: whole in looks(p.insider.trace)[1])
+    p.store(5)
+    p.insider.map(path, "shared", 0, 10 * PAGE, "notouch")
+    v, _ = p.finish()
+    expect_found(v, path, {5})
+
+
 def huge_pages():
     """A mapping by huge pages of tmpfs."""
     folder = mounts.mount(e2e.tempdir(), "-t", "tmpfs", "-o", "size=256M,huge=always", "tmpfs")
@@ -297,6 +322,9 @@ def main():
     r.case("the outsider leaves", outsider_leaves, folder)
     r.case("a hole of 1 GiB", hole, folder)
     r.case("mapped in part", mapped_in_part, folder)
+    r.case("mapped with a gap", mapped_with_a_gap, folder)
+    r.case("mapped again", mapped_again, folder)
+    r.case("mapped again, watch", mapped_again, folder, command="watch")
     r.case("outsider in another pid namespace", other_namespace, folder)
     r.case("page tables can't be read", not_readable, folder)
     r.case("re-armed", rearmed, folder)

@@ -142,16 +142,27 @@ static int crowded(struct recorder *r, const struct object *o, bool *ret)
 	return err == 1 ? 0 : err;
 }
 
+static uint64_t count_within(const struct space_diffs *d, const struct ranges *pages)
+{
+	uint64_t count = 0;
+
+	for (size_t i = 0; i < d->n; i++)
+		count += ranges__has(pages, d->v[i].index);
+	return count;
+}
+
 int compare__change(struct recorder *r, struct object *o, uint64_t first, uint64_t n,
 		    struct ev_change *ev)
 {
 	struct looked l = { .first_event = ~0ull, .size = object__size(o) };
 	const bool readable = o->fd >= 0 && !(ev->flags & CHANGE_IN_FLIGHT);
+	struct ranges mapped = { 0 };
 	bool more = false;
-	int err = 0;
+	int err;
 
 	compare__widen(r, o, &first, &n);
-	if (readable)
+	err = insiders__mapped(r, o, first, n, &mapped);
+	if (!err && readable)
 		err = object__each_saved(o, first, n, compare_part, r, &l);
 	if (l.diffs.n)
 		insiders__note_entries(r, o, first, n);
@@ -161,14 +172,15 @@ int compare__change(struct recorder *r, struct object *o, uint64_t first, uint64
 		err = crowded(r, o, &more);
 	ev->flags |= more || ev->count > 1 ? CHANGE_CROWDED : 0;
 	ev->new_size = l.size;
-	ev->pages = insiders__mapped_pages(r, o, first, n, &first);
-	ev->pages_changed = l.diffs.n;
+	ev->pages = ranges__count(&mapped);
+	ev->pages_changed = count_within(&l.diffs, &mapped);
 	if (!err)
 		err = write_all_pages(r, o, PAGES_CHANGED, &l);
 	ev->pages_event = l.first_event;
 	if (!err)
 		err = write_change(r, o, first, n, ev);
 	space_diffs__free(&l.diffs);
+	ranges__free(&mapped);
 	return err;
 }
 
@@ -187,10 +199,8 @@ int compare__insider(struct recorder *r, struct object *o, const struct kevent *
 	int err;
 
 	compare__widen(r, o, &first, &n);
-	if (o->fd < 0 || !insiders__mapped_pages(r, o, first, n, &first)) {
-		o->stale = true; /* nobody maps it now: saved again when somebody does */
-		return 0;
-	}
+	if (o->fd < 0 || !object__mapped_at(r, o, first, n))
+		return object__forget(o, first, n); /* saved again when somebody maps them */
 	err = object__each_saved(o, first, n, compare_part, r, &l);
 	insiders__note_entries(r, o, first, n);
 	if (!err)

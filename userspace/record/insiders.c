@@ -22,7 +22,7 @@ struct look {
 	struct change_insider *out;
 	size_t count;
 	bool quiet;
-	uint64_t lo, hi; /* union of mapped pages */
+	struct ranges *mapped;
 };
 
 /** Addresses at which a mapping shows the pages [first, first + n). */
@@ -153,7 +153,7 @@ bool insiders__maps(struct recorder *r, const struct task *t, uint32_t object, u
 	return false;
 }
 
-static int widen(void *ctx, const struct model_space *s, const struct model_vma *v)
+static int add_mapped(void *ctx, const struct model_space *s, const struct model_vma *v)
 {
 	struct look *l = ctx;
 	uint64_t lo, hi, from;
@@ -163,23 +163,17 @@ static int widen(void *ctx, const struct model_space *s, const struct model_vma 
 	if (hi <= lo)
 		return 0;
 	from = v->offset / BPREC_PAGE_SIZE + (lo - v->addr) / BPREC_PAGE_SIZE;
-	if (from < l->lo)
-		l->lo = from;
-	if (from + (hi - lo) / BPREC_PAGE_SIZE > l->hi)
-		l->hi = from + (hi - lo) / BPREC_PAGE_SIZE;
-	return 0;
+	return ranges__add(l->mapped, from, from + (hi - lo) / BPREC_PAGE_SIZE);
 }
 
-uint64_t insiders__mapped_pages(struct recorder *r, const struct object *o, uint64_t first,
-				uint64_t n, uint64_t *ret_first)
+int insiders__mapped(struct recorder *r, const struct object *o, uint64_t first, uint64_t n,
+		     struct ranges *ret)
 {
-	struct look l = { .r = r, .first = first, .n = n, .lo = ~0ull };
+	struct look l = { .r = r, .first = first, .n = n, .mapped = ret };
+	const int err = model__each_mapper(r->m, o->id, first, n, add_mapped, &l);
 
-	model__each_mapper(r->m, o->id, first, n, widen, &l);
-	if (l.hi <= l.lo)
-		return 0;
-	*ret_first = l.lo;
-	return l.hi - l.lo;
+	ranges__settle(ret);
+	return err;
 }
 
 static bool is_in_call(const struct task *t)

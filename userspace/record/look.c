@@ -105,10 +105,13 @@ static bool is_readable(const struct recorder *r, const struct object *o)
 /** Pages that are mapped and saved. */
 static int mapped_pages(struct recorder *r, const struct object *o, struct ranges *ret)
 {
-	uint64_t first;
-	const uint64_t n = insiders__mapped_pages(r, o, 0, ~0ull, &first);
+	struct ranges mapped = { 0 };
+	int err = insiders__mapped(r, o, 0, ~0ull, &mapped);
 
-	return n ? object__saved_within(o, first, n, ret) : 0;
+	if (!err)
+		err = ranges__both(&o->saved, &mapped, ret);
+	ranges__free(&mapped);
+	return err;
 }
 
 /** Forgets saved pages that nobody maps: of an exposed object they are saved again at the next mapping anyway, and a whole

@@ -20,6 +20,7 @@
 #include "record/holders.h"
 #include "record/maplist.h"
 #include "record/object.h"
+#include "record/resave.h"
 #include "record/sharing.h"
 #include "space/space.h"
 
@@ -111,7 +112,7 @@ int mapping__of_object(struct recorder *r, struct task *t, struct object *o, con
 	if (!err)
 		err = holders__pins(r, o, offset / BPREC_PAGE_SIZE, PAGES(len));
 	if (!err)
-		err = object__save(r, o, offset / BPREC_PAGE_SIZE, PAGES(len));
+		err = resave__pages(r, o, offset / BPREC_PAGE_SIZE, PAGES(len));
 	if (!err)
 		err = emit_map(r, t, addr, len, prot, flags, offset, o->id, MAP_KIND_OBJECT);
 	if (!err && r->k && !o->key && !o->device)
@@ -246,7 +247,7 @@ int mapping__save_range(struct recorder *r, struct task *t, uint64_t addr, uint6
 
 	if (!o)
 		return 0;
-	return object__save(r, o, (v->offset + (addr - v->addr)) / BPREC_PAGE_SIZE, PAGES(len));
+	return resave__pages(r, o, (v->offset + (addr - v->addr)) / BPREC_PAGE_SIZE, PAGES(len));
 }
 
 /** Key of the object that mmap's descriptor refers to: from the event that the kernel sent at the call's begin. */

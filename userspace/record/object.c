@@ -222,13 +222,25 @@ void object__forget_pages(struct object *o)
 	ranges__free(&o->lately);
 	ranges__free(&o->stored);
 	o->look_ns = 0;
-	o->stale = false;
+}
+
+int object__forget(struct object *o, uint64_t first, uint64_t n)
+{
+	struct range v = { first, n > ~0ull - first ? ~0ull : first + n };
+	const struct ranges gone = { .v = &v, .n = 1 };
+	struct ranges kept = { 0 };
+	const int err = ranges__without(&o->saved, &gone, &kept);
+
+	ranges__free(err ? &kept : &o->saved);
+	if (!err)
+		o->saved = kept;
+	return err;
 }
 
 /** True if [first, end) is saved and can have changed in no way that we don't know of. */
 static bool is_saved(struct recorder *r, const struct object *o, uint64_t first, uint64_t end)
 {
-	if (!r->k || !o->key || o->fd < 0 || o->fd_is_dup || o->stale)
+	if (!r->k || !o->key || o->fd < 0 || o->fd_is_dup)
 		return false;
 	if (o->exposed || o->writecount > 0 || o->mmap_writable > 0)
 		return false;
@@ -247,8 +259,6 @@ int object__save(struct recorder *r, struct object *o, uint64_t first, uint64_t 
 
 	if (o->device || o->fd < 0 || is_saved(r, o, first, first + n))
 		return 0;
-	if (o->stale)
-		object__forget_pages(o);
 	err = space__save_file(r->w, o->fd, first, n, &runs, &size, &lost);
 	if (!err)
 		err = space__emit_pages(r->w, o->id, PAGES_MAPPED, first, &runs, size, NULL,
@@ -283,14 +293,6 @@ int object__each_saved(struct object *o, uint64_t first, uint64_t n,
 	return err;
 }
 
-int object__saved_within(const struct object *o, uint64_t first, uint64_t n, struct ranges *ret)
-{
-	struct range v = { first, n > ~0ull - first ? ~0ull : first + n };
-	const struct ranges within = { .v = &v, .n = 1 };
-
-	return ranges__both(&o->saved, &within, ret);
-}
-
 uint64_t object__looked_ns(const struct object *o, uint64_t page)
 {
 	return o->lately_ns > o->look_ns && ranges__has(&o->lately, page) ? o->lately_ns
@@ -313,9 +315,14 @@ static int stop_at_first(void *ctx, const struct model_space *s, const struct mo
 	return 1;
 }
 
+bool object__mapped_at(struct recorder *r, const struct object *o, uint64_t first, uint64_t n)
+{
+	return model__each_mapper(r->m, o->id, first, n, stop_at_first, NULL) != 0;
+}
+
 bool object__mapped(struct recorder *r, const struct object *o)
 {
-	return model__each_mapper(r->m, o->id, 0, ~0ull, stop_at_first, NULL) != 0;
+	return object__mapped_at(r, o, 0, ~0ull);
 }
 
 static void release(struct recorder *r, struct object *o)
@@ -325,7 +332,7 @@ static void release(struct recorder *r, struct object *o)
 	close(o->fd);
 	o->fd = -1;
 	r->open_fds--;
-	o->stale = true;
+	object__forget_pages(o);
 	if (r->k && o->key)
 		kern__unwatch(r->k, o->key);
 	o->key = 0;

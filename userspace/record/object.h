@@ -44,14 +44,16 @@ int object__each_saved(struct object *o, uint64_t first, uint64_t n,
 		       int (*fn)(struct recorder *r, struct object *o, uint64_t first, uint64_t n,
 				 void *ctx),
 		       struct recorder *r, void *ctx);
-/** Saved pages of [first, first + n), added to *ret, which was empty. 0 or -ENOMEM. */
-int object__saved_within(const struct object *o, uint64_t first, uint64_t n, struct ranges *ret);
 /** When the page, which is saved, was saved or compared last (CLOCK_MONOTONIC ns): at this time or later. */
 uint64_t object__looked_ns(const struct object *o, uint64_t page);
 /** Ends a look that is under way, as if it had not begun. */
 void object__drop_look(struct object *o);
-/** The saved pages are no longer to be trusted. */
+/** The saved pages are no longer to be trusted: nobody maps them. */
 void object__forget_pages(struct object *o);
+/** The same of pages [first, first + n). 0 or -ENOMEM. */
+int object__forget(struct object *o, uint64_t first, uint64_t n);
+/** True if a living insider maps one of pages [first, first + n). */
+bool object__mapped_at(struct recorder *r, const struct object *o, uint64_t first, uint64_t n);
 /** True if a living insider maps it. */
 bool object__mapped(struct recorder *r, const struct object *o);
 /** Size in bytes now, by our descriptor; 0 if there is none. */

@@ -256,7 +256,7 @@ static int advance_sum(struct recorder *r, struct change *c)
 static int advance(struct recorder *r, struct change *c)
 {
 	struct object *o = object__by_kevent(r, &c->ke);
-	uint64_t first, n, at;
+	uint64_t first, n;
 	int err;
 
 	if (c->summed) {
@@ -272,9 +272,9 @@ static int advance(struct recorder *r, struct change *c)
 		return 1;
 	pages_of(c, &first, &n);
 	compare__widen(r, o, &first, &n);
-	if (!insiders__mapped_pages(r, o, first, n, &at)) {
-		o->stale = true;
-		return 1;
+	if (!object__mapped_at(r, o, first, n)) {
+		err = object__forget(o, first, n);
+		return err ? err : 1;
 	}
 	if (!insiders__quiet(r, o, first, n) && now_ns() < c->give_up_ns)
 		return 0;

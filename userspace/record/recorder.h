@@ -173,7 +173,6 @@ struct object {
 	bool exposed; /* an outsider could or can write it */
 	bool hidden;  /* ... by stores that no hook shows; never false again */
 	bool recount; /* somebody who held it is gone: look again who does */
-	bool stale;   /* saved pages may be out of date: save again at the next mmap */
 	int32_t writecount, mmap_writable; /* at the last look */
 	size_t nfiles;	      /* open files that can write it and that the lists showed then */
 	struct ranges saved;  /* pages that are saved and up to date */

@@ -29,6 +29,7 @@
 #include "record/mapping.h"
 #include "record/object.h"
 #include "record/outside.h"
+#include "record/resave.h"
 
 #define VMA_MAYSHARE \
 	0x80 /* VM_MAYSHARE of <linux/mm.h>: MAP_SHARED, also of a file that is open read-only */
@@ -280,8 +281,8 @@ static int take_held(struct recorder *r, struct task *t, struct maplist *l, cons
 		o->key = h->object;
 		o->listed_ns = listed_ns;
 		if (s && is_known(s, h, o->id))
-			return object__save(r, o, h->offset / BPREC_PAGE_SIZE,
-					    (h->end - h->start) / BPREC_PAGE_SIZE);
+			return resave__pages(r, o, h->offset / BPREC_PAGE_SIZE,
+					     (h->end - h->start) / BPREC_PAGE_SIZE);
 	}
 	return mapping__of_object(r, t, o, path_of(r, o), h->start, h->end - h->start,
 				  h->vm_flags & VMA_PROT,

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * resave.c: contents of pages that are mapped once more.
+ *
+ * Pages of an object that somebody outside can write are read again at each mapping (object__save): nobody watched them while
+ * nobody mapped them. Where an insider maps them already, what has changed since they were saved is a change that this insider
+ * could see. It mustn't become the contents as if they had been so all the time; so such pages are looked at (compare.c), and
+ * only the others are saved.
+ */
+#include "record/resave.h"
+
+#include "record/compare.h"
+#include "record/emit.h"
+#include "record/insiders.h"
+#include "record/object.h"
+
+/** Pages among `all` that are saved and that insiders map, added to *ret, which was empty. 0 or -ENOMEM. */
+static int held_pages(struct recorder *r, const struct object *o, const struct range *all,
+		      struct ranges *ret)
+{
+	struct ranges mapped = { 0 };
+	int err = 0;
+
+	if (o->exposed && o->fd >= 0)
+		err = insiders__mapped(r, o, all->first, all->end - all->first, &mapped);
+	if (!err)
+		err = ranges__both(&o->saved, &mapped, ret);
+	ranges__free(&mapped);
+	return err;
+}
+
+/** Compares pages, and writes down what differs. 0 or -errno. */
+static int look_at(struct recorder *r, struct object *o, const struct ranges *pages)
+{
+	struct space_diffs d = { 0 };
+	uint64_t size = object__size(o);
+	int err = 0;
+
+	for (size_t i = 0; i < pages->n && !err; i++)
+		err = space__compare_file(r->w, r->m, o->id, o->fd, pages->v[i].first,
+					  pages->v[i].end - pages->v[i].first, &d, &size);
+	if (!err)
+		err = compare__found(r, o, &d, size, now_ns());
+	space_diffs__free(&d);
+	return err;
+}
+
+int resave__pages(struct recorder *r, struct object *o, uint64_t first, uint64_t n)
+{
+	struct range v = { first, first + n };
+	const struct ranges all = { .v = &v, .n = 1 };
+	struct ranges held = { 0 }, rest = { 0 };
+	int err = held_pages(r, o, &v, &held);
+
+	if (!err)
+		err = look_at(r, o, &held);
+	if (!err)
+		err = ranges__without(&all, &held, &rest);
+	for (size_t i = 0; i < rest.n && !err; i++)
+		err = object__save(r, o, rest.v[i].first, rest.v[i].end - rest.v[i].first);
+	ranges__free(&held);
+	ranges__free(&rest);
+	return err;
+}
