@@ -53,6 +53,7 @@ TABLE = [
     (9, "shmem-trusted", MORE, "no exposure shows", "no change of|too good: verdict clean"),
     (9, "likely-is-enough", COMPARE, "a pinned page", "changed pages are"),
     (9, "left-out-untold", COMPARE, "no budget", "verdict uncertain"),
+    (9, "mapped-again-unseen", COMPARE, "mapped again", "expected divergent: verdict uncertain"),
     (9, "budget-ignored", COMPARE, "the budget is kept", "verdict"),
     (11, "devices-not-told", MORE, "rule 11", "no gap says that the kernel writes|expected uncertain"),
     (12, "kernel-key", MORE, "used again for another file", "told of files that nobody watches"),
