@@ -63,7 +63,7 @@ static __always_inline bool covers(const struct flight *f, const struct note *n)
 static __always_inline bool is_part(__u64 who, __u64 slot, const struct note *n)
 {
 	struct flight_key key = { who, slot };
-	struct flight *f = bpf_map_lookup_elem(&flights, &key);
+	const struct flight *f = flight_find(&key);
 
 	return f && covers(f, n);
 }

@@ -123,7 +123,7 @@ static __always_inline __u64 folio_bytes(struct folio *folio)
 static __always_inline bool announced(__u64 object, __u64 slot)
 {
 	struct flight_key key = { bpf_get_current_pid_tgid(), slot };
-	struct flight *f = bpf_map_lookup_elem(&flights, &key);
+	const struct flight *f = flight_find(&key);
 
 	return f && f->n.object == object;
 }

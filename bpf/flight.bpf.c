@@ -63,6 +63,41 @@ static __always_inline bool real_range(struct flight *f, __s64 ret)
 	return true;
 }
 
+/* Can the call that is over have given the object the size `now`? Not if it appended to the size that was known. */
+static __always_inline bool reaches_end(const struct flight *f, __u64 now, __u64 known)
+{
+	const __u64 end = f->n.offset + f->n.length;
+
+	if (f->n.flags & KEVF_RANGE_UNKNOWN || f->n.length == TO_END)
+		return true;
+	if (f->end == END_APPEND)
+		return f->n.offset < known;
+	return end >= now;
+}
+
+/*
+ * What is known of the object's size after a call. A smaller one than before only if the call cut it: else a truncate(path) did,
+ * which looks for just that when it is over. (Without watch_find: whatever has the key now, it is its own size that it gets; a
+ * key on the stack: for 6.1, what a global function got as its argument is none.)
+ */
+static __always_inline void remember_size(const struct flight *f)
+{
+	const __u64 object = f->n.object;
+	struct watch *w = bpf_map_lookup_elem(&watched, &object);
+
+	if (!w)
+		return;
+	const __u64 now = object_size(object), known = w->size;
+	if (f->n.flags & KEVF_SHRINK && !(f->n.flags & KEVF_FAILED))
+		w->size = now > f->n.offset ? now : f->n.offset;
+	else if (now > known)
+		w->size = now;
+	if (truncating && reaches_end(f, now, known)) {
+		w->regrown = now;
+		w->regrown_ns = bpf_ktime_get_ns();
+	}
+}
+
 /* Emits the end of one change and remembers the object's new size. A call that failed may have changed a part of
  * what it announced (O_DIRECT): its range stays as it was. */
 static __always_inline void finish(struct flight *f, __s64 ret)
@@ -81,12 +116,7 @@ static __always_inline void finish(struct flight *f, __s64 ret)
 	f->n.ret = ret;
 	if (!f->sum || sum_end(f, asked))
 		emit(&f->n);
-	/* (without watch_find: whatever has the key now, it is its own size that it gets; a key on the stack: for 6.1, what a
-	 * global function got as its argument is none) */
-	const __u64 object = f->n.object;
-	struct watch *w = bpf_map_lookup_elem(&watched, &object);
-	if (w)
-		w->size = object_size(object);
+	remember_size(f);
 }
 
 __noinline int flight_finish(struct flight *f, __s64 ret)
@@ -128,8 +158,8 @@ __noinline int end_slots(__u32 n, __s64 ret)
 		if (!kept)
 			continue;
 		struct flight f = *kept;
-		bpf_map_delete_elem(&flights, &key);
 		over(&f, ret);
+		bpf_map_delete_elem(&flights, &key);
 	}
 	return 0;
 }
@@ -137,11 +167,19 @@ __noinline int end_slots(__u32 n, __s64 ret)
 __noinline int flight_end(__s64 ret)
 {
 	struct flight_key key = { bpf_get_current_pid_tgid(), 0 };
-	struct flight *kept = bpf_map_lookup_elem(&flights, &key);
 
+	if (quick_end(key.who, ret))
+		return 0;
+	struct flight *kept = bpf_map_lookup_elem(&flights, &key);
 	if (!kept)
 		return 0;
 	struct flight f = *kept;
+	if (f.end >= END_PART || f.end <= END_APPEND) {
+		over(&f, ret);
+		flight_take(&key); /* not sooner: cut.bpf.c */
+		end_slots(f.nslots, ret);
+		return 0;
+	}
 	flight_take(&key);
 	if (f.end == END_BY_FD)
 		return open_end(&f, ret);
@@ -149,9 +187,5 @@ __noinline int flight_end(__s64 ret)
 		return truncate_end(&f, ret);
 	if (f.end == END_MAPPING)
 		return mapping_end(&f, ret);
-	if (f.end == END_PROTECT)
-		return protect_end(&f, ret);
-	over(&f, ret);
-	end_slots(f.nslots, ret);
-	return 0;
+	return protect_end(&f, ret);
 }

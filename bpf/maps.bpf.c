@@ -13,6 +13,7 @@ struct losses_map losses SEC(".maps");
 struct told_map told SEC(".maps");
 struct who_map who_rooms SEC(".maps");
 struct answers_map answers SEC(".maps");
+struct quick_map quick SEC(".maps");
 
 const volatile __u32 own_tgid = 0;
 const volatile __u32 uring_complete_args = 0;
@@ -25,6 +26,7 @@ __u64 maybe_watched[MAYBE_BITS / 64];
 __u64 maybe_holding[HOLDING_BITS / 64];
 __u64 told_faults[FAULT_CELLS];
 __u32 flying[FLYING_CELLS];
+__u32 truncating;
 struct kcompat compat;
 struct klate late;
 

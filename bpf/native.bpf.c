@@ -1,82 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * native.bpf.c: system calls of 64-bit callers: one program for the entries of all calls, one for their exits.
+ * native.bpf.c: system calls of 64-bit callers but those that write through a descriptor (writing.bpf.c): one program for the
+ * entries of all, one for their exits.
  *
  * Each hangs on many classic tracepoints. A program for each call would be verified and translated with all that it
  * calls, each by itself: with 24 of them loading took a third longer (6.18). The arguments come from the registers, which the
  * tracepoint has them from too: a program that reads one that some call doesn't have couldn't be attached to it.
  */
 #include "sys.bpf.h"
-
-/** Arguments in order. */
-struct args {
-	__u64 a[6];
-};
-
-/* write, and the vectors. */
-static __always_inline int native_write(__u32 nr, struct args *p)
-{
-	struct request r = { .channel = CH_WRITE, .hook = KHOOK_enter_write };
-
-	switch (nr) {
-	case NR64_WRITE:
-		r.length = p->a[2];
-		r.at_pos = true;
-		return write_fd(p->a[0], &r);
-	case NR64_WRITEV:
-		r.channel = CH_WRITEV;
-		r.hook = KHOOK_enter_writev;
-		r.at_pos = true;
-		break;
-	case NR64_PWRITEV2:
-		r.channel = CH_PWRITEV;
-		r.hook = KHOOK_enter_pwritev2;
-		r.offset = p->a[3];
-		r.at_pos = (__s64)p->a[3] == -1;
-		r.append = p->a[5] & RWF_APPEND;
-		break;
-	default: /* pwritev */
-		r.channel = CH_PWRITEV;
-		r.hook = KHOOK_enter_pwritev;
-		r.offset = p->a[3];
-	}
-	r.iov = p->a[1];
-	r.iovlen = p->a[2];
-	return write_fd(p->a[0], &r);
-}
-
-/* pwrite64, and those that move bytes from one descriptor to another. */
-static __always_inline int native_move(__u32 nr, struct args *p)
-{
-	struct request r = { .channel = CH_PWRITE, .hook = KHOOK_enter_pwrite64 };
-	__u32 fd = p->a[0];
-
-	switch (nr) {
-	case NR64_PWRITE64:
-		r.length = p->a[2];
-		r.offset = p->a[3];
-		break;
-	case NR64_SENDFILE:
-		r.channel = CH_SENDFILE;
-		r.hook = KHOOK_enter_sendfile64;
-		r.length = p->a[3];
-		r.at_pos = true;
-		break;
-	case NR64_SPLICE:
-		r.channel = CH_SPLICE;
-		r.hook = KHOOK_enter_splice;
-		break;
-	default:
-		r.channel = CH_COPY_FILE_RANGE;
-		r.hook = KHOOK_enter_copy_file_range;
-	}
-	if (nr == NR64_SPLICE || nr == NR64_COPY_FILE_RANGE) {
-		fd = p->a[2];
-		r.length = p->a[4];
-		user_offset(&r, p->a[3]);
-	}
-	return write_fd(fd, &r);
-}
 
 /* The open family. */
 static __always_inline int native_open(__u32 nr, struct args *p)
@@ -134,21 +65,10 @@ static __always_inline int native_other(__u32 nr, struct args *p)
 
 static __always_inline int native_begin(struct sys_enter *ctx)
 {
-	struct pt_regs *regs = (void *)bpf_task_pt_regs(bpf_get_current_task_btf());
-	struct args p = { { regs->di, regs->si, regs->dx, regs->r10, regs->r8, regs->r9 } };
+	struct args p = native_args();
 	__u32 nr = ctx->nr;
 
 	switch (nr) {
-	case NR64_WRITE:
-	case NR64_WRITEV:
-	case NR64_PWRITEV:
-	case NR64_PWRITEV2:
-		return native_write(nr, &p);
-	case NR64_PWRITE64:
-	case NR64_SENDFILE:
-	case NR64_SPLICE:
-	case NR64_COPY_FILE_RANGE:
-		return native_move(nr, &p);
 	case NR64_OPEN:
 	case NR64_OPENAT:
 	case NR_OPENAT2:
@@ -160,27 +80,9 @@ static __always_inline int native_begin(struct sys_enter *ctx)
 	}
 }
 
-/* A call that does nothing but write to its first argument. */
-static __always_inline bool is_write(__u32 nr)
-{
-	switch (nr) {
-	case NR64_WRITE:
-	case NR64_WRITEV:
-	case NR64_PWRITE64:
-	case NR64_PWRITEV:
-	case NR64_PWRITEV2:
-	case NR64_SENDFILE:
-		return true;
-	default:
-		return false;
-	}
-}
-
-SEC("tracepoint/syscalls/sys_enter_write")
+SEC("tracepoint/syscalls/sys_enter_open")
 int call_begin(struct sys_enter *ctx)
 {
-	if (is_write(ctx->nr) && !fd_concerns(ctx->first))
-		return 0;
 	native_begin(ctx);
 	return who_tell(WHO_CALL);
 }
@@ -220,11 +122,9 @@ static __always_inline int native_end(struct sys_exit *ctx)
 	}
 }
 
-SEC("tracepoint/syscalls/sys_exit_write")
+SEC("tracepoint/syscalls/sys_exit_open")
 int call_end(struct sys_exit *ctx)
 {
-	if (is_write(ctx->nr) && !maybe_flying())
-		return 0;
 	native_end(ctx);
 	return who_tell(WHO_CALL);
 }

@@ -70,12 +70,9 @@ static __always_inline __u32 mem_owner(struct file *file, struct inode *inode)
 }
 
 /* The order of the tests is that of their cost: this runs for every write on the machine. */
-static __always_inline int target(struct file *file, struct target *ret)
+static __always_inline int target(struct file *file, __u64 object, struct target *ret)
 {
-	if (!ret || !file)
-		return TARGET_NONE;
 	ret->file = (__u64)file;
-	__u64 object = (__u64)BPF_CORE_READ(file, f_mapping);
 	if (!watch_find(object)) {
 		struct inode *inode = BPF_CORE_READ(file, f_inode);
 		__u64 magic = BPF_CORE_READ(inode, i_sb, s_magic);
@@ -96,14 +93,16 @@ static __always_inline int target(struct file *file, struct target *ret)
 	return TARGET_WATCHED;
 }
 
-__noinline int fd_target(__u32 fd, struct target *ret)
+__noinline int opened_target(const struct opened *o, struct target *ret)
 {
-	return target((void *)fd_file(fd), ret);
+	return o && ret ? target((void *)o->file, o->mapping, ret) : TARGET_NONE;
 }
 
-__noinline int file_target(__u64 file, struct target *ret)
+__noinline int file_target(__u64 file_addr, struct target *ret)
 {
-	return target((void *)file, ret);
+	struct file *file = (void *)file_addr;
+
+	return file && ret ? target(file, (__u64)BPF_CORE_READ(file, f_mapping), ret) : TARGET_NONE;
 }
 
 __noinline int mem_written(const struct note *range, __u32 pid)

@@ -21,12 +21,13 @@
 #include "bprec/khook.h"
 #include "bprec/kwho.h"
 
-#define TREE_MAX    32768
-#define WATCHED_MAX 16384
-#define FLIGHTS_MAX 8192
-#define HOLDERS_MAX 16384
-#define STIRRED_MAX 32768
-#define TOLD_MAX    16384
+#define TREE_MAX     32768
+#define WATCHED_MAX  16384
+#define FLIGHTS_MAX  8192
+#define HOLDERS_MAX  16384
+#define STIRRED_MAX  32768
+#define TOLD_MAX     16384
+#define FLYING_CELLS 1024
 
 #define TO_END (~0ull)
 
@@ -46,6 +47,9 @@ struct watch {
 	__u64 inode;
 	__u32 dev, generation;
 	__u64 size;
+	__u64 regrown,
+		regrown_ns; /* size at the end of a write that reached there, while truncate(path) was under way; when */
+	__u64 cut_ns; /* beginning of the last such call that may have cut it */
 	__u64 untold; /* another size that it was seen to have, and no call had told by then */
 	__u64 untold_ns : 63; /* since when, at the latest; 0: none */
 	__u64 beneath : 1;    /* 1: a block device that a file system lies on, which nobody maps */
@@ -234,6 +238,18 @@ struct answers_map {
 	__type(value, struct answers);
 };
 
+/** The cell of a write that is under way. */
+struct quick_write {
+	__u64 who; /* pid_tgid of the thread, 0: the cell is free */
+	struct flight f;
+};
+struct quick_map {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, FLYING_CELLS);
+	__type(key, __u32);
+	__type(value, struct quick_write);
+};
+
 /** Records for userspace: struct event_room, and those of kwho.h. */
 extern struct ring_map ring SEC(".maps");
 /** Insiders. */
@@ -254,6 +270,9 @@ extern struct told_map told SEC(".maps");
 extern struct who_map who_rooms SEC(".maps");
 /** Mappings that were found at faults. */
 extern struct answers_map answers SEC(".maps");
+/** Writes of threads that are under way: each in the cell that a hash of its thread gives, if no other thread's is there (then
+ *  in `flights`). Cheaper than an entry of a table that comes and goes. */
+extern struct quick_map quick SEC(".maps");
 /** Losses by hook and kind. */
 extern struct losses_map losses SEC(".maps");
 
@@ -278,12 +297,13 @@ extern __u64 maybe_watched[MAYBE_BITS / 64];
 extern __u64 told_faults[FAULT_CELLS];
 extern const volatile __u32 few_faults;
 /** How many calls of threads are under way, by a hash of the thread: where it is 0, nothing ends with a thread's call. */
-#define FLYING_CELLS 1024
 extern __u32 flying[FLYING_CELLS];
 /** Bits for processes that were ever put among the holders, by a hash: where none is set the process holds nothing. Page faults of all
  *  others end there. */
 #define HOLDING_BITS 65536
 extern __u64 maybe_holding[HOLDING_BITS / 64];
+/** How many calls of truncate(path) are under way (cut.bpf.c). */
+extern __u32 truncating;
 /** What is known of 32-bit processes. */
 extern struct kcompat compat;
 /** Which hooks are attached later. */
@@ -390,19 +410,48 @@ static __always_inline bool maybe_is_watched(__u64 object)
 	return maybe_watched[bit / 64] >> bit % 64 & 1;
 }
 
-/** The cell of flying that a thread, by its pid_tgid, belongs to. */
-static __always_inline __u32 *flying_cell(__u64 who)
+/** Which cells of flying and quick are a thread's, by its pid_tgid. */
+static __always_inline __u32 cell_of(__u64 who)
 {
-	return &flying[(who * 0x9e3779b97f4a7c15ull >> 54) % FLYING_CELLS];
+	return (who * 0x9e3779b97f4a7c15ull >> 54) % FLYING_CELLS;
 }
 
-/** False: the current thread has no call under way. Without a call of a function, as in fd_concerns. */
-static __always_inline bool maybe_flying(void)
+/** What bpf_get_current_pid_tgid gives, without a call of a function, as in fd_concerns. */
+static __always_inline __u64 current_thread(void)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
-	__u64 who = (__u64)(__u32)task->tgid << 32 | (__u32)task->pid;
 
-	return *(volatile __u32 *)flying_cell(who);
+	return (__u64)(__u32)task->tgid << 32 | (__u32)task->pid;
+}
+
+/** False: the thread has no call under way in `flights`. */
+static __always_inline bool maybe_flying(__u64 who)
+{
+	return *(volatile __u32 *)&flying[cell_of(who)];
+}
+
+/** The cell of a thread's write. (NULL only for the verifier.) */
+static __always_inline struct quick_write *quick_cell(__u64 who)
+{
+	const __u32 cell = cell_of(who);
+
+	return bpf_map_lookup_elem(&quick, &cell);
+}
+
+/** The thread's write that is under way in `quick`; NULL: there is none. */
+static __always_inline struct quick_write *quick_find(__u64 who)
+{
+	struct quick_write *q = quick_cell(who);
+
+	return q && *(volatile __u64 *)&q->who == who ? q : NULL;
+}
+
+/** What is under way under a key, NULL: nothing. */
+static __always_inline struct flight *flight_find(const struct flight_key *key)
+{
+	struct quick_write *q = key->slot ? NULL : quick_find(key->who);
+
+	return q ? &q->f : bpf_map_lookup_elem(&flights, key);
 }
 
 /** The entry of a watched object; NULL if it isn't watched. A key that now belongs to another object is removed. */
@@ -452,37 +501,41 @@ static __always_inline __u64 fd_file(__u32 fd)
 	return (__u64)file;
 }
 
-/** Two fields of a struct file. */
-struct opened_inode {
-	__u64 mapping, between, inode;
+/** Where an open file leads: mapping, a field between, and inode as they follow each other in struct file from 6.12 on. */
+struct opened {
+	__u64 mapping; /* f_mapping */
+	__u64 between;
+	__u64 inode; /* f_inode */
+	__u64 file;  /* address of the struct file */
 };
 
-/** Reads them at once where they are next but one to each other (from 6.12 on). */
-static __always_inline void read_inode(__u64 file_addr, struct opened_inode *ret)
+/** Fills it; where the two are next but one to each other, they are read at once. */
+static __always_inline void read_opened(__u64 file_addr, struct opened *ret)
 {
 	struct file *file = (void *)file_addr;
 
+	ret->file = file_addr;
 	if (bpf_core_field_offset(file->f_inode) == bpf_core_field_offset(file->f_mapping) + 16) {
-		bpf_core_read(ret, sizeof(*ret), &file->f_mapping);
+		bpf_core_read(ret, __builtin_offsetof(struct opened, file), &file->f_mapping);
 		return;
 	}
 	ret->mapping = (__u64)BPF_CORE_READ(file, f_mapping);
 	ret->inode = (__u64)BPF_CORE_READ(file, f_inode);
 }
 
-/** False: fd_target says TARGET_NONE of a descriptor, and nothing more has to be done. Most writes on a machine end here, without a
- *  call of a function of ours: with guarded returns (SRSO, 6.18) each call costs 15 to 30 ns. */
-static __always_inline bool fd_concerns(__u32 fd)
+/** False: a descriptor of the current task leads to nothing that matters here, and nothing more has to be done. Most writes on a
+ *  machine end here, without a call of a function of ours: with guarded returns (SRSO, 6.18) each call costs 15 to 30 ns. True:
+ *  *ret is what it leads to. */
+static __always_inline bool fd_concerns(__u32 fd, struct opened *ret)
 {
-	struct opened_inode at = {};
 	__u64 file = fd_file(fd);
 
 	if (!file)
 		return false;
-	read_inode(file, &at);
-	if (maybe_is_watched(at.mapping))
+	read_opened(file, ret);
+	if (maybe_is_watched(ret->mapping))
 		return true;
-	struct inode *inode = (void *)at.inode;
+	struct inode *inode = (void *)ret->inode;
 	__u64 magic = BPF_CORE_READ(inode, i_sb, s_magic);
 	return magic == PROC_MAGIC || magic == OVERLAYFS_MAGIC;
 }
@@ -512,9 +565,15 @@ static __always_inline void truncate_range(struct note *n, __u64 old, __u64 now)
 
 /** Looks at a descriptor of the current task that was opened for writing. TARGET_WATCHED: it is of a watched object;
  *  TARGET_MEM: /proc/PID/mem of another process (and the current task is an outsider); TARGET_NONE: else. */
-int fd_target(__u32 fd, struct target *ret);
+static __always_inline int fd_target(__u32 fd, struct target *ret);
 /** The same of an open file, by its address; 0: TARGET_NONE. */
 int file_target(__u64 file, struct target *ret);
+static __always_inline int fd_target(__u32 fd, struct target *ret)
+{
+	return file_target(fd_file(fd), ret);
+}
+/** The same of one that was read. */
+int opened_target(const struct opened *o, struct target *ret);
 /** TARGET_MEM is written: offset and length of *range are addresses there; ns 0: now. */
 int mem_written(const struct note *range, __u32 pid);
 /** Enters an object as watched. 1: new, 0: was watched already, -1: it can't be entered. */
@@ -551,13 +610,21 @@ int flight_open(struct flight *f);
 static __always_inline void flight_kept(__u64 who, __u64 slot)
 {
 	if (!slot)
-		__sync_fetch_and_add(flying_cell(who), 1);
+		__sync_fetch_and_add(&flying[cell_of(who)], 1);
 }
 /** Takes a thread's call, which was found, out of the table. */
 static __always_inline void flight_take(const struct flight_key *key)
 {
 	if (!bpf_map_delete_elem(&flights, key))
-		__sync_fetch_and_add(flying_cell(key->who), -1);
+		__sync_fetch_and_add(&flying[cell_of(key->who)], -1);
+}
+/** Announces a change that begins, in a record of its own or as part of a sum. */
+static __always_inline void flight_announce(struct flight *f)
+{
+	if (sum_begin(f) != SUM_JOINED && flight_open(f) < 0 && f->sum) {
+		sum_drop(f->sum - 1);
+		f->sum = 0;
+	}
 }
 /** Announces a change that begins and keeps it until flight_end; f is complete but for ns, size, aux, and lives on the
  *  stack: up to 6.1 bpf_map_update_elem takes nothing that a global function got as its argument. */
@@ -565,15 +632,25 @@ static __always_inline int flight_begin(struct flight *f, __u64 slot)
 {
 	struct flight_key key = { f->who ?: bpf_get_current_pid_tgid(), slot };
 
-	if (sum_begin(f) != SUM_JOINED && flight_open(f) < 0 && f->sum) {
-		sum_drop(f->sum - 1);
-		f->sum = 0;
-	}
+	flight_announce(f);
 	if (bpf_map_update_elem(&flights, &key, f, BPF_ANY)) {
 		loss(f->n.hook, LOSS_MAP_FULL);
 		return -1;
 	}
 	flight_kept(key.who, slot);
+	return 0;
+}
+/** The same of a write by the current thread. */
+static __always_inline int quick_begin(struct flight *f)
+{
+	const __u64 who = bpf_get_current_pid_tgid();
+	struct quick_write *q = quick_cell(who);
+	const __u64 old = q ? __sync_val_compare_and_swap(&q->who, 0, who) : 1;
+
+	if (!q || (old && old != who))
+		return flight_begin(f, 0);
+	flight_announce(f);
+	q->f = *f;
 	return 0;
 }
 /** The same, of the current thread, for what a global function got as its argument: a copy on the stack would be too much for it
@@ -601,6 +678,17 @@ static __always_inline void flight_keep(struct flight *f, __u64 slot)
 int flight_end(__s64 ret);
 /** Ends one change: emits KEV_END with the range that it really had. */
 int flight_finish(struct flight *f, __s64 ret);
+/** Ends the write of a thread, the current one; false: there is none in `quick`. */
+static __always_inline bool quick_end(__u64 who, __s64 ret)
+{
+	struct quick_write *q = quick_find(who);
+
+	if (!q)
+		return false;
+	flight_finish(&q->f, ret);
+	*(volatile __u64 *)&q->who = 0;
+	return true;
+}
 /** Emits KEV_BEGIN with f->n.ns, then KEV_END. */
 int flight_late(struct flight *f, __s64 ret);
 /** Notes that the current process is a 32-bit one, if it is. */

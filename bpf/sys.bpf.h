@@ -16,6 +16,18 @@ static __always_inline bool is_compat_call(void)
 	return bpf_get_current_task_btf()->thread_info.status & TS_COMPAT;
 }
 
+/** Arguments of a call in order. */
+struct args {
+	__u64 a[6];
+};
+/** Those of the 64-bit call that the current task is in: from the registers, which the tracepoint has them from, too. */
+static __always_inline struct args native_args(void)
+{
+	struct pt_regs *regs = (void *)bpf_task_pt_regs(bpf_get_current_task_btf());
+
+	return (struct args){ { regs->di, regs->si, regs->dx, regs->r10, regs->r8, regs->r9 } };
+}
+
 /** Arguments of one write, in the program's own frame. */
 struct request {
 	__u64 offset, length;
@@ -35,7 +47,9 @@ static __always_inline void user_offset(struct request *r, __u64 pointer)
 
 /* All return 0 or a negative number that nobody looks at. */
 
-/** A call writes to a descriptor. */
+/** A call writes to an open file. */
+int write_to(const struct opened *to, struct request *r);
+/** The same to a descriptor. */
 int write_fd(__u32 fd, struct request *r);
 /** fallocate, with its mode. */
 int fallocate_begin(__u32 fd, __u32 mode, __u64 offset, __u64 length);
@@ -68,9 +82,14 @@ int unmap_begin(__u64 addr, __u64 length);
 /** mprotect. */
 int protect_begin(__u64 addr, __u64 prot, __u32 hook);
 /** A call of the open family is over: the end of an O_TRUNC, and a new writable descriptor. */
-int open_over(__s64 ret);
+static __always_inline int open_over(__s64 ret);
 /** The current process has a new descriptor: tells of it if it can write a watched object. */
 int opened(__u32 fd);
+static __always_inline int open_over(__s64 ret)
+{
+	flight_end(ret);
+	return ret < 0 ? 0 : opened(ret);
+}
 /** shmat or a 32-bit mmap2 made a mapping at this address. */
 int attached(__u64 addr, __u32 hook);
 /** mremap gave this address. */

@@ -222,12 +222,14 @@ static __noinline int complete(struct io_kiocb *req, __s64 res)
 	if (!kept)
 		return 0;
 	struct flight f = *kept;
-	bpf_map_delete_elem(&flights, &key);
 	if (f.end == END_BY_FD)
-		return complete_open(&f, res);
-	if (!f.n.object)
-		return complete_fixed(&f, (__u64)BPF_CORE_READ(req, file), res);
-	return flight_finish(&f, res);
+		complete_open(&f, res);
+	else if (!f.n.object)
+		complete_fixed(&f, (__u64)BPF_CORE_READ(req, file), res);
+	else
+		flight_finish(&f, res);
+	bpf_map_delete_elem(&flights, &key); /* not sooner: cut.bpf.c */
+	return 0;
 }
 
 /* Arguments: (ctx, req, cqe) from 6.13 or so; (ctx, req, user_data, res, ...) from 5.19; before that no request. */

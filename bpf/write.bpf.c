@@ -33,7 +33,7 @@ static __always_inline int begin(const struct target *t, const struct request *r
 		if (r->channel <= CH_PWRITEV)
 			f.n.channel = CH_DIRECT_WRITE;
 	}
-	return flight_begin(&f, 0);
+	return quick_begin(&f);
 }
 
 /* Sum of the lengths of a vector in user memory. */
@@ -53,11 +53,10 @@ static __noinline __u64 iov_length(__u64 iov, __u64 n)
 	return sum;
 }
 
-/* One write to a descriptor. */
-__noinline int write_fd(__u32 fd, struct request *r)
+__noinline int write_to(const struct opened *to, struct request *r)
 {
 	struct target t = {};
-	int kind = fd_target(fd, &t);
+	int kind = opened_target(to, &t);
 
 	if (!r || kind == TARGET_NONE)
 		return 0;
@@ -71,4 +70,15 @@ __noinline int write_fd(__u32 fd, struct request *r)
 		return begin(&t, r);
 	struct note n = { .offset = r->offset, .length = r->length, .hook = r->hook };
 	return mem_written(&n, t.pid);
+}
+
+__noinline int write_fd(__u32 fd, struct request *r)
+{
+	struct opened to = {};
+	__u64 file = fd_file(fd);
+
+	if (!file)
+		return 0;
+	read_opened(file, &to);
+	return write_to(&to, r);
 }

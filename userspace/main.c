@@ -135,11 +135,13 @@
  *   bpf/obs.bpf.h           what these programs share
  *   bpf/probe.bpf.c         trial programs of probe
  *   bpf/probe_types.h       kernel types for the trials
- *   bpf/size.bpf.c          fallocate, truncate, open with O_TRUNC
+ *   bpf/size.bpf.c          fallocate, ftruncate, open with O_TRUNC
+ *   bpf/cut.bpf.c           truncate(path)
  *   bpf/sum.bpf.c           many changes told as one
  *   bpf/nr.bpf.h            numbers of system calls
  *   bpf/sys.bpf.h           beginnings and ends of system calls
  *   bpf/native.bpf.c        calls of 64-bit programs
+ *   bpf/writing.bpf.c       ... those that write
  *   bpf/tree.bpf.c          fork, exec, exit of insiders
  *   bpf/who.bpf.c           stack and process of an outsider
  *   bpf/write.bpf.c         write family, sendfile, splice, copy_file_range

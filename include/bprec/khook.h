@@ -22,28 +22,30 @@
 	X(tree_exit, tree_exit, "tp_btf/sched_process_exit", "")        \
 	X(tree_free, tree_free, "tp_btf/sched_process_free", "")
 
-#define BPREC_KHOOKS_WRITE(X)                                                                    \
-	X(enter_write, call_begin, BPREC_KHOOK_SYS "enter_write", "write direct-write proc-mem") \
-	X(exit_write, call_end, BPREC_KHOOK_SYS "exit_write", "write direct-write")              \
-	X(enter_pwrite64, call_begin, BPREC_KHOOK_SYS "enter_pwrite64",                          \
-	  "pwrite direct-write proc-mem")                                                        \
-	X(exit_pwrite64, call_end, BPREC_KHOOK_SYS "exit_pwrite64", "pwrite direct-write")       \
-	X(enter_writev, call_begin, BPREC_KHOOK_SYS "enter_writev",                              \
-	  "writev direct-write proc-mem")                                                        \
-	X(exit_writev, call_end, BPREC_KHOOK_SYS "exit_writev", "writev direct-write")           \
-	X(enter_pwritev, call_begin, BPREC_KHOOK_SYS "enter_pwritev",                            \
-	  "pwritev direct-write proc-mem")                                                       \
-	X(exit_pwritev, call_end, BPREC_KHOOK_SYS "exit_pwritev", "pwritev direct-write")        \
-	X(enter_pwritev2, call_begin, BPREC_KHOOK_SYS "enter_pwritev2",                          \
-	  "pwritev direct-write proc-mem")                                                       \
-	X(exit_pwritev2, call_end, BPREC_KHOOK_SYS "exit_pwritev2", "pwritev direct-write")      \
-	X(enter_sendfile64, call_begin, BPREC_KHOOK_SYS "enter_sendfile64", "sendfile")          \
-	X(exit_sendfile64, call_end, BPREC_KHOOK_SYS "exit_sendfile64", "sendfile")              \
-	X(enter_splice, call_begin, BPREC_KHOOK_SYS "enter_splice", "splice")                    \
-	X(exit_splice, call_end, BPREC_KHOOK_SYS "exit_splice", "splice")                        \
-	X(enter_copy_file_range, call_begin, BPREC_KHOOK_SYS "enter_copy_file_range",            \
-	  "copy_file_range")                                                                     \
-	X(exit_copy_file_range, call_end, BPREC_KHOOK_SYS "exit_copy_file_range", "copy_file_range")
+#define BPREC_KHOOKS_WRITE(X)                                                                  \
+	X(enter_write, writing_begin, BPREC_KHOOK_SYS "enter_write",                           \
+	  "write direct-write proc-mem")                                                       \
+	X(exit_write, writing_end, BPREC_KHOOK_SYS "exit_write", "write direct-write")         \
+	X(enter_pwrite64, writing_begin, BPREC_KHOOK_SYS "enter_pwrite64",                     \
+	  "pwrite direct-write proc-mem")                                                      \
+	X(exit_pwrite64, writing_end, BPREC_KHOOK_SYS "exit_pwrite64", "pwrite direct-write")  \
+	X(enter_writev, writing_begin, BPREC_KHOOK_SYS "enter_writev",                         \
+	  "writev direct-write proc-mem")                                                      \
+	X(exit_writev, writing_end, BPREC_KHOOK_SYS "exit_writev", "writev direct-write")      \
+	X(enter_pwritev, writing_begin, BPREC_KHOOK_SYS "enter_pwritev",                       \
+	  "pwritev direct-write proc-mem")                                                     \
+	X(exit_pwritev, writing_end, BPREC_KHOOK_SYS "exit_pwritev", "pwritev direct-write")   \
+	X(enter_pwritev2, writing_begin, BPREC_KHOOK_SYS "enter_pwritev2",                     \
+	  "pwritev direct-write proc-mem")                                                     \
+	X(exit_pwritev2, writing_end, BPREC_KHOOK_SYS "exit_pwritev2", "pwritev direct-write") \
+	X(enter_sendfile64, writing_begin, BPREC_KHOOK_SYS "enter_sendfile64", "sendfile")     \
+	X(exit_sendfile64, writing_end, BPREC_KHOOK_SYS "exit_sendfile64", "sendfile")         \
+	X(enter_splice, writing_begin, BPREC_KHOOK_SYS "enter_splice", "splice")               \
+	X(exit_splice, writing_end, BPREC_KHOOK_SYS "exit_splice", "splice")                   \
+	X(enter_copy_file_range, writing_begin, BPREC_KHOOK_SYS "enter_copy_file_range",       \
+	  "copy_file_range")                                                                   \
+	X(exit_copy_file_range, writing_end, BPREC_KHOOK_SYS "exit_copy_file_range",           \
+	  "copy_file_range")
 
 #define BPREC_KHOOKS_SIZE(X)                                                              \
 	X(enter_fallocate, call_begin, BPREC_KHOOK_SYS "enter_fallocate", "fallocate")    \

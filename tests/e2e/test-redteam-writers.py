@@ -18,7 +18,7 @@ sys.path[:0] = [os.path.join(HERE, "..", "lib"), os.path.join(HERE, "..", "bpf")
 import kinds  # noqa: E402
 import mounts  # noqa: E402
 import ops  # noqa: E402
-from e2e import BPREC, PAGE, Insider, Peer, Report, Skip, descendants, expect, expect_verdict, need_root, wait_until  # noqa: E402
+from e2e import BPREC, PAGE, Insider, Peer, Report, Skip, descendants, expect, expect_verdict, need_root, prog, wait_until  # noqa: E402
 
 PAGES = 4
 HOLE = 0x4030582B  # FS_IOC_UNRESVSP64 of <linux/falloc.h>
@@ -361,9 +361,23 @@ def cut_together():
     expect(not any(c["range_known"] for c in found), v.brief())
 
 
-def truncation(path):
-    """A process that cuts the file to a page, by name."""
-    return subprocess.Popen([sys.executable, "-c", f"import os; os.truncate({path!r}, {PAGE})"])
+def cut_while_written(offset):
+    """truncate(path) of a file into which an insider writes all the time. Nothing says what that call works on; by the time at
+    which it is over, a write has grown the file again, or has made its size known: then it was missed, and all was `clean`."""
+    path, pids = fresh(mounts.tmpfs(), f"written-{offset}"), set()
+    insider = Insider(argv=[prog("rewriter"), path, str(offset), str(PAGE // 2)])
+    for i in range(8):
+        cut = truncation(path, PAGE - 1 - i if offset else PAGE * (PAGES - 1) - i)
+        expect(cut.wait() == 0, f"truncate: {cut.returncode}")
+        pids.add(cut.pid)
+    v = insider.finish()
+    named = {c["by"]["pid"] for c in v.of(path) if c["channel"] == "truncate"}
+    expect(named == pids, f"{sorted(pids - named)} not named: {v.brief()}")
+
+
+def truncation(path, length=PAGE):
+    """A process that cuts the file to so many bytes, by name."""
+    return subprocess.Popen([sys.executable, "-c", f"import os; os.truncate({path!r}, {length})"])
 
 
 def syscall_of(pid):
@@ -394,6 +408,8 @@ def main():
     for command in ("record", "watch"):
         r.case(f"memory of another, who is gone, {command}", of_another, command)
     r.case("two truncations at once", cut_together)
+    r.case("cut while an insider writes", cut_while_written, 0)
+    r.case("cut while an insider writes to its end", cut_while_written, PAGES * PAGE - PAGE // 2)
     r.exit()
 
 
