@@ -15,7 +15,8 @@ static __noinline int mapping_over(__s64 ret)
 	struct flight_key key = { bpf_get_current_pid_tgid(), 0 };
 	struct flight *kept = bpf_map_lookup_elem(&flights, &key);
 
-	if (!kept || (kept->end != END_MAPPING && kept->end != END_PROTECT))
+	if (!kept || kept->nr != current_call() ||
+	    (kept->end != END_MAPPING && kept->end != END_PROTECT))
 		return 0;
 	struct flight f = *kept;
 	flight_take(&key);

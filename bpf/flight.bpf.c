@@ -174,6 +174,10 @@ __noinline int flight_end(__s64 ret)
 	if (!kept)
 		return 0;
 	struct flight f = *kept;
+	if (f.nr != current_call()) {
+		flight_take(&key);
+		return 0;
+	}
 	if (f.end >= END_PART || f.end <= END_APPEND) {
 		over(&f, ret);
 		flight_take(&key); /* not sooner: cut.bpf.c */

@@ -96,8 +96,9 @@ struct flight {
 	__u64 who;     /* address of the io_kiocb; 0: the current thread's call */
 	__u64 file;    /* struct file, for END_FILE_POS */
 	__u64 size;    /* i_size when it began */
-	__u16 end;     /* enum flight_end */
-	__u16 nslots;  /* slots of this call, in the flight of slot 0 */
+	__u8 end;      /* enum flight_end */
+	__u8 nslots;   /* slots of this call, in the flight of slot 0 */
+	__u16 nr; /* number of the call: where its exit isn't seen, another's exit mustn't end it */
 	__u32 sum; /* 1 + number of the struct ksum that it is part of; 0: it is told by itself */
 };
 
@@ -424,6 +425,14 @@ static __always_inline __u64 current_thread(void)
 	return (__u64)(__u32)task->tgid << 32 | (__u32)task->pid;
 }
 
+/** Number of the call that the current thread is in. */
+static __always_inline __u16 current_call(void)
+{
+	struct pt_regs *regs = (void *)bpf_task_pt_regs(bpf_get_current_task_btf());
+
+	return regs->orig_ax;
+}
+
 /** False: the thread has no call under way in `flights`. */
 static __always_inline bool maybe_flying(__u64 who)
 {
@@ -632,6 +641,7 @@ static __always_inline int flight_begin(struct flight *f, __u64 slot)
 {
 	struct flight_key key = { f->who ?: bpf_get_current_pid_tgid(), slot };
 
+	f->nr = current_call();
 	flight_announce(f);
 	if (bpf_map_update_elem(&flights, &key, f, BPF_ANY)) {
 		loss(f->n.hook, LOSS_MAP_FULL);
@@ -649,6 +659,7 @@ static __always_inline int quick_begin(struct flight *f)
 
 	if (!q || (old && old != who))
 		return flight_begin(f, 0);
+	f->nr = current_call();
 	flight_announce(f);
 	q->f = *f;
 	return 0;
@@ -669,6 +680,7 @@ static __always_inline void flight_keep(struct flight *f, __u64 slot)
 		kept = bpf_map_lookup_elem(&flights, &key);
 	if (kept) {
 		*kept = *f;
+		kept->nr = current_call();
 		flight_kept(key.who, slot);
 	} else {
 		loss(f->n.hook, LOSS_MAP_FULL);
@@ -685,7 +697,8 @@ static __always_inline bool quick_end(__u64 who, __s64 ret)
 
 	if (!q)
 		return false;
-	flight_finish(&q->f, ret);
+	if (q->f.nr == current_call())
+		flight_finish(&q->f, ret);
 	*(volatile __u64 *)&q->who = 0;
 	return true;
 }
