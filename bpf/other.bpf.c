@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * other.bpf.c: the less common calls: clone, dedupe and space ioctls, MADV_REMOVE, Linux AIO, process_vm_writev.
+ * other.bpf.c: the less common calls: clone, dedupe and space ioctls, MADV_REMOVE, Linux AIO.
  *
  * A call that changes several objects has a flight for each; slot 0 comes first and is there if any is. An ioctl that isn't
  * known may change all of its file.
@@ -14,8 +14,6 @@
 #define FIDEDUPERANGE	 0xc0189436
 #define MADV_REMOVE	 9
 #define IOCB_CMD_PWRITE	 1
-#define PTRACE_POKETEXT	 4
-#define PTRACE_POKEDATA	 5
 #define IOCB_CMD_PWRITEV 8
 
 /* fallocate by ioctl: FS_IOC_UNRESVSP, FS_IOC_UNRESVSP64, FS_IOC_ZERO_RANGE of <linux/falloc.h>; those of a 32-bit caller
@@ -35,6 +33,7 @@ enum {
 	XFS_EXCHANGE_RANGE = 0x5881,
 	XFS_COMMIT_RANGE = 0x5883,
 };
+enum { UFFDIO_TYPE = 0xaa };		       /* <linux/userfaultfd.h> */
 #define IOC_ONLY_TELLS(cmd) ((cmd) >> 30 == 2) /* _IOR: user space only reads */
 
 /** The second half of struct file_clone_range of <linux/fs.h>, behind the descriptor and the offset of the source. */
@@ -207,6 +206,8 @@ __noinline int ioctl_other(__u32 fd, __u32 cmd, __u64 arg)
 
 	if (is_harmless(cmd) || named(cmd) || is_insider())
 		return 0;
+	if ((cmd >> 8 & 0xff) == UFFDIO_TYPE)
+		return uffd_begin(fd, cmd, arg);
 	bpf_probe_read_user(words, sizeof(words), (void *)arg);
 	if (what ==
 	    XFS_SWAPEXT) { /* of the two that it names, by whatever descriptor it is called */
@@ -287,86 +288,4 @@ __noinline int aio_begin(__u64 list, __u64 n, __u32 pointer_bytes)
 		slot += aio_part(request, slot);
 	}
 	return 0;
-}
-
-/* The pid namespace in which the current process gives numbers: its own number, and in the high half how deep it lies; 0: the
- * initial one. */
-static __always_inline __u64 number_space(void)
-{
-	struct pid *pid = BPF_CORE_READ(bpf_get_current_task_btf(), thread_pid);
-	__u64 level = BPF_CORE_READ(pid, level);
-	struct pid_namespace *ns = NULL;
-	__u64 at = (__u64)pid + bpf_core_field_offset(struct pid, numbers) +
-		   level * bpf_core_type_size(struct upid) + bpf_core_field_offset(struct upid, ns);
-
-	if (!level)
-		return 0;
-	bpf_probe_read_kernel(&ns, sizeof(ns), (void *)at);
-	return level << 32 | BPF_CORE_READ(ns, ns.inum);
-}
-
-/* An outsider may write the memory of an insider. The number may be that of any thread, which the tree doesn't know, and one of
- * another namespace, so that it can't be told whether it is the caller's own: the recorder can. */
-static __always_inline bool remote_target(__u32 pid, __u64 space)
-{
-	__u32 tgid = bpf_get_current_pid_tgid() >> 32;
-
-	return (space || pid != tgid) && tgid != own_tgid && !is_insider();
-}
-
-__noinline int remote_vector(__u32 pid, __u64 iov, __u64 count)
-{
-	struct note n = {
-		.type = KEV_REMOTE,
-		.channel = CH_REMOTE_MEMORY,
-		.aux = pid,
-		.ret = number_space(),
-		.hook = KHOOK_enter_process_vm_writev,
-	};
-
-	if (!remote_target(pid, n.ret))
-		return 0;
-	if (count > PARTS_MAX && (n.ret || bpf_map_lookup_elem(&tree, &pid)))
-		loss(n.hook, LOSS_READ_FAILED);
-	for (__u32 i = 0; i < PARTS_MAX && i < count; i++) {
-		__u64 pair[2] = {};
-		__u64 at = iov + i * sizeof(pair);
-		bpf_probe_read_user(pair, sizeof(pair), (void *)at);
-		n.offset = pair[0];
-		n.length = pair[1];
-		emit(&n);
-	}
-	return 0;
-}
-
-/* The same by a 32-bit caller: where in memory isn't looked at. */
-__noinline int remote_begin(__u32 pid)
-{
-	struct note n = {
-		.type = KEV_REMOTE,
-		.channel = CH_REMOTE_MEMORY,
-		.aux = pid,
-		.ret = number_space(),
-		.length = TO_END,
-		.hook = KHOOK_compat_enter,
-	};
-
-	return remote_target(pid, n.ret) ? emit(&n) : 0;
-}
-
-__noinline int poke_begin(__u32 request, __u32 pid, __u64 addr)
-{
-	struct note n = {
-		.type = KEV_REMOTE,
-		.channel = CH_PTRACE,
-		.aux = pid,
-		.ret = number_space(),
-		.offset = addr,
-		.length = is_compat_call() ? 4 : 8,
-		.hook = KHOOK_enter_ptrace,
-	};
-
-	if (request != PTRACE_POKETEXT && request != PTRACE_POKEDATA)
-		return 0;
-	return remote_target(pid, n.ret) ? emit(&n) : 0;
 }

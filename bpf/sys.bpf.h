@@ -63,6 +63,8 @@ int open_begin(__u32 flags, __u32 hook);
 int ioctl_begin(__u32 fd, __u32 cmd, __u64 arg);
 /** The same for those that aren't known, and may change anything. */
 int ioctl_other(__u32 fd, __u32 cmd, __u64 arg);
+/** ioctl of a userfaultfd, maybe. */
+int uffd_begin(__u32 fd, __u32 cmd, __u64 arg);
 /** madvise. */
 int madvise_begin(__u64 addr, __u64 length, __u32 advice);
 /** io_submit with a list of n pointers of so many bytes each. */

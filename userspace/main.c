@@ -145,7 +145,8 @@
  *   bpf/tree.bpf.c          fork, exec, exit of insiders
  *   bpf/who.bpf.c           stack and process of an outsider
  *   bpf/write.bpf.c         write family, sendfile, splice, copy_file_range
- *   bpf/other.bpf.c         clone, MADV_REMOVE, aio, process_vm_writev
+ *   bpf/other.bpf.c         clone, MADV_REMOVE, aio
+ *   bpf/remote.bpf.c        memory of insiders themselves
  *   bpf/uring.bpf.c         requests of io_uring
  *   bpf/uprobe.bpf.c        breakpoints in insiders' memory
  *   bpf/pin.bpf.c           pages that somebody has pinned

@@ -339,6 +339,52 @@ def remote_watched(how, command):
     expect(v.verdict == "divergent", f"too good: {v.verdict}: {v.changes}")
 
 
+WAITS_TO_BE_FILLED = f"""
+import ctypes, fcntl, mmap, os, struct
+fd = ctypes.CDLL(None).syscall(323, os.O_CLOEXEC)
+m = mmap.mmap(-1, {PAGE}, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+at = ctypes.addressof(ctypes.c_char.from_buffer(m))
+try:
+    fcntl.ioctl(fd, 0xC018AA3F, bytearray(struct.pack("QQQ", 0xAA, 0, 0)))  # UFFDIO_API
+    fcntl.ioctl(fd, 0xC020AA00, bytearray(struct.pack("QQQQ", at, {PAGE}, 1, 0)))  # UFFDIO_REGISTER
+except (OSError, ValueError):
+    fd = -1
+print("ready", os.getpid(), fd, at, flush=True)
+os.read(0, 1)
+print(m[8], flush=True)
+os.read(0, 1)
+"""
+
+
+def filled_by_another():
+    """Private memory of a program is filled by somebody who has its userfaultfd (by pidfd_getfd). Under watch, as bprec record refuses
+    userfaultfd. Was: clean."""
+    lines = []
+
+    class Waits(Insider):
+        """Keeps its first line."""
+        def hear(self, limit=None):
+            lines.append(super().hear(limit))
+            return lines[-1]
+    insider = Waits(["/usr/bin/python3", "-c", WAITS_TO_BE_FILLED], command="watch")
+    _, pid, theirs, at = (int(word) if word.lstrip("-").isdigit() else word for word in lines[0].split())
+    if theirs < 0:
+        raise Skip("no userfaultfd")
+    pidfd = os.pidfd_open(pid)
+    uffd = libc.syscall(438, pidfd, theirs, 0)  # pidfd_getfd
+    expect(uffd >= 0, "pidfd_getfd: " + os.strerror(ctypes.get_errno()))
+    page = ctypes.create_string_buffer(b"\x2a" * PAGE, PAGE)
+    fcntl.ioctl(uffd, 0xC028AA03, bytearray(struct.pack("QQQQq", at, ctypes.addressof(page), PAGE, 0, 0)))
+    os.close(uffd)
+    os.close(pidfd)
+    insider.tell("")
+    expect(insider.hear() == "42", "the test is wrong: nothing changed")
+    v = insider.finish()
+    found = [(c["channel"], c["offset"], c["length"], (c["by"] or {}).get("pid")) for c in v.changes]
+    expect(found == [("userfaultfd", at, PAGE, os.getpid())], f"expected userfaultfd at {at:#x}: {found}")
+    expect(v.verdict == "divergent", f"too good: {v.verdict}: {v.changes}")
+
+
 def cut_together():
     """Two truncate(path) to one length at once, one of a file that nobody maps: by whom the mapped one was cut isn't known, and
     the one who ended first was said to have done it, for certain."""
@@ -407,6 +453,7 @@ def main():
         r.case(f"memory written, then the {what} is gone{', in a pid namespace' if wrap else ''}", gone_when_looked_at, what, wrap)
     for command in ("record", "watch"):
         r.case(f"memory of another, who is gone, {command}", of_another, command)
+    r.case("memory filled by another", filled_by_another)
     r.case("two truncations at once", cut_together)
     r.case("cut while an insider writes", cut_while_written, 0)
     r.case("cut while an insider writes to its end", cut_while_written, PAGES * PAGE - PAGE // 2)
