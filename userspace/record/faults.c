@@ -137,31 +137,57 @@ void faults__outsider_gone(struct recorder *r, const struct kevent *ke)
 	}
 }
 
-/** Puts it at the head of its list. */
+/** The list without those that explain no difference any more. */
+static struct fault *useful(struct fault *list, uint64_t looked_ns)
+{
+	struct fault *kept = NULL, **end = &kept;
+
+	while (list) {
+		struct fault *f = list;
+
+		list = f->next;
+		if (!can_be(f, looked_ns)) {
+			free(f);
+			continue;
+		}
+		*end = f;
+		end = &f->next;
+	}
+	*end = NULL;
+	return kept;
+}
+
+/** Puts it at the head of its list; those of outsiders that are gone go from there as soon as they don't matter. */
 static void add(struct object *o, struct fault *f)
 {
+	struct fault *head;
+
 	if (f->n > 1) {
-		LL_PREPEND(o->wide, f);
+		f->next = useful(o->wide, o->look_ns);
+		o->wide = f;
 		return;
 	}
-	HASH_FIND(hh, o->faults, &f->first, sizeof(f->first), f->next);
-	if (f->next)
-		HASH_DEL(o->faults, f->next);
+	HASH_FIND(hh, o->faults, &f->first, sizeof(f->first), head);
+	if (head)
+		HASH_DEL(o->faults, head);
+	f->next = useful(head, object__looked_ns(o, f->first));
 	HASH_ADD(hh, o->faults, first, sizeof(f->first), f);
 }
 
-/** The writer's own fault of one page, now at the head of its list; NULL: it has none. So the list has one for each writer, however
- *  often they take turns. */
-static struct fault *bring_forward(struct object *o, uint64_t page, uint32_t writer)
+/** The writer's own fault of just these pages, now at the head of its list; NULL: it has none. So the list has one for each writer,
+ *  however often they take turns. */
+static struct fault *bring_forward(struct object *o, uint64_t first, uint64_t n, uint32_t writer)
 {
-	struct fault *before, *f;
+	struct fault *before = o->wide, *f;
 
-	HASH_FIND(hh, o->faults, &page, sizeof(page), before);
-	if (before && before->writer == writer && !before->gone_ns)
+	if (n == 1)
+		HASH_FIND(hh, o->faults, &first, sizeof(first), before);
+	if (before && before->writer == writer && before->first == first && before->n == n &&
+	    !before->gone_ns)
 		return before;
 	for (; before && before->next; before = before->next) {
 		f = before->next;
-		if (f->writer != writer || f->gone_ns)
+		if (f->writer != writer || f->first != first || f->n != n || f->gone_ns)
 			continue;
 		before->next = f->next;
 		add(o, f);
@@ -174,7 +200,8 @@ static int note(struct recorder *r, struct object *o, const struct kevent *ke, u
 		uint32_t channel)
 {
 	const uint64_t first = ke->offset / BPREC_PAGE_SIZE;
-	const uint64_t n = (ke->length + BPREC_PAGE_SIZE - 1) / BPREC_PAGE_SIZE;
+	const uint64_t pages = (ke->length + BPREC_PAGE_SIZE - 1) / BPREC_PAGE_SIZE;
+	const uint64_t n = pages ? pages : 1;
 	struct fault *known = (struct fault *)faults__on(o, first), *f;
 
 	o->exposed = true;
@@ -184,7 +211,7 @@ static int note(struct recorder *r, struct object *o, const struct kevent *ke, u
 		known->again_ns = ke->ns;
 		return 0;
 	}
-	f = n > 1 ? NULL : bring_forward(o, first, writer);
+	f = bring_forward(o, first, n, writer);
 	if (f) {
 		f->again_ns = ke->ns;
 		return 0;
@@ -193,7 +220,7 @@ static int note(struct recorder *r, struct object *o, const struct kevent *ke, u
 	if (!f)
 		return -ENOMEM;
 	f->first = first;
-	f->n = n ? n : 1;
+	f->n = n;
 	f->writer = writer;
 	f->channel = channel;
 	f->stack = stacks__of_event(r, ke, writer);
