@@ -340,6 +340,14 @@ struct io_sync {
 	loff_t off;
 	int mode;
 };
+struct open_how {
+	__u64 flags; /* O_* */
+};
+struct io_open {
+	unsigned int
+		file_slot; /* where among the registered files, plus 1; ~0: the result tells; 0: a descriptor */
+	struct open_how how;
+};
 struct io_ftrunc { /* since 6.9 */
 	loff_t len;
 };

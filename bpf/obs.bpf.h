@@ -710,8 +710,14 @@ int compat_exec(void);
  *  that was announced. */
 int choke_end(__u64 who, __s64 ret, __u32 hook, __u32 as_begun);
 #define ANY_HOOK KHOOK_MAX
-/** What flight_end does for END_BY_FD: the descriptor tells the object. */
-int open_end(struct flight *f, __s64 ret);
+/** An open with O_TRUNC, of this object, is over: tells of it if it is watched. */
+int open_cut(struct flight *f, __u64 object);
+/** What flight_end does for END_BY_FD: the descriptor tells the object. (Without fd_target: O_RDONLY | O_TRUNC truncates too, as seen
+ *  on tmpfs and ext4, 6.18.) */
+static __always_inline int open_end(struct flight *f, __s64 ret)
+{
+	return ret < 0 ? 0 : open_cut(f, file_object(fd_file(ret)));
+}
 /** The same for END_BY_SIZE: looks over the watched objects. */
 int truncate_end(struct flight *f, __s64 ret);
 /** The same for END_MAPPING. */

@@ -71,10 +71,8 @@ __noinline int open_begin(__u32 flags, __u32 hook)
 	return flight_begin(&f, 0);
 }
 
-__noinline int open_end(struct flight *f, __s64 ret)
+__noinline int open_cut(struct flight *f, __u64 object)
 {
-	/* not fd_target: O_RDONLY | O_TRUNC truncates too (seen on tmpfs and ext4, 6.18) */
-	__u64 object = f && ret >= 0 ? file_object(fd_file(ret)) : 0;
 	struct watch *w = watch_find(object);
 
 	if (!f || !w || (!w->size && !object_size(object)))

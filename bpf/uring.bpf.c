@@ -55,6 +55,19 @@ static __always_inline void ftruncate_range(struct flight *f, void *cmd)
 	f->end = END_BY_SIZE;
 }
 
+/* An open: where the file will be found, and with which flags. */
+static __always_inline void open_request(struct flight *f, void *cmd)
+{
+	struct io_open *s = cmd;
+
+	f->end = END_BY_FD;
+	f->size = O_TRUNC; /* it may be */
+	if (!bpf_core_type_exists(struct io_open))
+		return;
+	f->file = BPF_CORE_READ(s, file_slot);
+	f->size = BPF_CORE_READ(s, how.flags);
+}
+
 /* What a request will change; false: nothing. The command's data begins where the request does. */
 static __always_inline bool request_range(struct flight *f, __u8 opcode, void *cmd)
 {
@@ -80,7 +93,7 @@ static __always_inline bool request_range(struct flight *f, __u8 opcode, void *c
 		return true;
 	case OP_OPENAT:
 	case OP_OPENAT2:
-		f->end = END_BY_FD;
+		open_request(f, cmd);
 		return true;
 	default:
 		return false;
@@ -158,6 +171,8 @@ static __always_inline int submit(struct io_kiocb *req, __u32 hook)
 	f.who = as_number(req);
 	if (!(flags & REQ_F_CQE_SKIP))
 		return flight_begin(&f, FLIGHT_URING);
+	if (f.end == END_BY_FD && f.size & O_TRUNC)
+		loss(hook, LOSS_READ_FAILED); /* which file it cuts is never told */
 	if (!f.n.object)
 		return 0;
 	holder_add(HOLDS_FD, hook);
@@ -195,18 +210,20 @@ static __noinline int complete_fixed(struct flight *f, __u64 file, __s64 res)
 	return flight_late(f, res);
 }
 
-/* open: with O_TRUNC or not isn't asked; a new writable descriptor, and a size of 0, tell. */
-static __noinline int complete_open(struct flight *f, __s64 res)
+/* open: O_TRUNC, or a new writable descriptor. One that isn't a descriptor, but a registered file, is found by the counters of its
+ * inode. */
+static __noinline int complete_open(struct flight *f, struct io_kiocb *req, __s64 res)
 {
+	const __u32 slot = f->file;
 	struct target t = {};
 
 	if (res < 0)
 		return 0;
-	__u64 object = file_object(fd_file(res));
-	struct watch *w = watch_find(object);
-	if (w && w->size && !object_size(object))
-		open_end(f, res);
-	if (fd_target(res, &t) != TARGET_WATCHED)
+	if (f->size & O_TRUNC && slot)
+		open_cut(f, file_object(fixed_file(req, slot == ~0u ? res : slot - 1)));
+	else if (f->size & O_TRUNC)
+		open_cut(f, file_object(fd_file(res)));
+	if (slot || fd_target(res, &t) != TARGET_WATCHED)
 		return 0;
 	struct note n = { .type = KEV_OPENED, .object = t.object, .aux = res };
 	n.hook = KHOOK_uring_complete;
@@ -223,7 +240,7 @@ static __noinline int complete(struct io_kiocb *req, __s64 res)
 		return 0;
 	struct flight f = *kept;
 	if (f.end == END_BY_FD)
-		complete_open(&f, res);
+		complete_open(&f, req, res);
 	else if (!f.n.object)
 		complete_fixed(&f, (__u64)BPF_CORE_READ(req, file), res);
 	else

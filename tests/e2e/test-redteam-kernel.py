@@ -216,6 +216,33 @@ def registered(place):
     os.close(fd)
 
 
+def emptied_by_uring(how, place):
+    """A file is opened by io_uring with O_TRUNC, and put among the registered files of the ring, where no descriptor shows it; with
+    or without a completion. Was: clean."""
+    path = fresh(place, f"emptied-{how}", pages(1))
+    try:
+        ring = ops.Uring()
+    except OSError as e:
+        raise Skip(str(e)) from None
+    syscall(427, ring.fd, 2, ctypes.create_string_buffer(struct.pack("i", -1), 4), 1)  # a table with room for one file
+    s = Seen(path)
+    name = ctypes.create_string_buffer(path.encode())
+    flags = 64 if how == "untold" else 0  # IOSQE_CQE_SKIP_SUCCESS
+    tail = struct.unpack_from("I", ring.ring, ring.sq_off[1])[0]
+    struct.pack_into("BBHiQQIIQHHI", ring.sqes, (tail & 3) * 64, 18, flags, 0, -100, 0, ctypes.addressof(name), 0,
+                     os.O_RDONLY | os.O_TRUNC, 0, 0, 0, 1)
+    struct.pack_into("I", ring.ring, ring.sq_off[6] + 4 * (tail & 3), tail & 3)
+    struct.pack_into("I", ring.ring, ring.sq_off[1], tail + 1)
+    syscall(426, ring.fd, 1, 0, 0, 0, 8)
+    wait_until("it is empty", lambda: not os.stat(path).st_size)
+    syscall(427, ring.fd, 3, 0, 0)  # no registered files any more
+    v = s.insider.finish()
+    if how == "untold":
+        expect(v.verdict == "uncertain", v.brief())
+    else:
+        expect(("open-trunc", os.getpid()) in [c[:2] for c in changes(v, path)], v.brief())
+
+
 def accounting(place):
     """Process accounting into a mapped file; on ext4, to a page that is dirty. Was: clean, on ext4."""
     path = fresh(place, "acct", pages(1))
@@ -404,6 +431,8 @@ def main():
     r.case("no breakpoints in what is mapped", no_uprobe)
     r.case("files that nobody maps, on the same device", files_of_a_disk)
     r.case("a registered file, no completion", registered, mounts.ext4())
+    for how in ("told", "untold"):
+        r.case(f"emptied by io_uring, {how}", emptied_by_uring, how, mounts.ext4())
     for fs, place in (("tmpfs", mounts.tmpfs), ("ext4", mounts.ext4)):
         r.case(f"process accounting, {fs}", lambda place=place: accounting(place()))
     r.case("a core file in its place", core_dumped)
