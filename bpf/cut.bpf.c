@@ -9,9 +9,10 @@
  * elsewhere): when the call begins, such objects are marked, and the call isn't said to have changed them.
  *
  * Its size may be another one by then: a write that came after the cut made it longer again, and may even have given it the size
- * that it had. So while such a call is under way (`truncating`), each write that is over and reaches to the end of its object is
- * noted there; those that are still under way then are looked for. The call may have cut such an object, and is said to, with
- * an unknown range: too much is said where it worked on another file, but nothing is missed.
+ * that it had. So while such a call is under way (`truncating`), each write of an insider that is over and reaches to the end of its
+ * object is noted there; those that are still under way then are looked for. The call may have cut such an object, and is said to,
+ * with an unknown range: too much is said where it worked on another file, but nothing is missed. (Where it is an outsider's write
+ * that hides the cut, the object is known to be changed, by that one alone.)
  */
 #include "sys.bpf.h"
 
@@ -139,8 +140,14 @@ static __always_inline bool may_regrow(const struct flight *f, __u64 now, __u64 
 	return now > from && now <= to;
 }
 
-static __always_inline void look_under_way(const struct flight *f, const struct truncation *call)
+/* Only writes of insiders. (Whose a request of io_uring is isn't known here.) */
+static __always_inline void look_under_way(__u64 who, const struct flight *f,
+					   const struct truncation *call)
 {
+	const __u32 tgid = who >> 32;
+
+	if (!f->who && !bpf_map_lookup_elem(&tree, &tgid))
+		return;
 	const __u64 object = f->n.object;
 	const struct watch *w = object ? bpf_map_lookup_elem(&watched, &object) : NULL;
 
@@ -154,7 +161,7 @@ static __always_inline void look_under_way(const struct flight *f, const struct 
 static long under_way(void *map, const struct flight_key *key, struct flight *f,
 		      struct truncation *call)
 {
-	look_under_way(f, call);
+	look_under_way(key->who, f, call);
 	return 0;
 }
 
@@ -162,7 +169,7 @@ static long quick_under_way(void *map, const __u32 *key, struct quick_write *q,
 			    struct truncation *call)
 {
 	if (q->who)
-		look_under_way(&q->f, call);
+		look_under_way(q->who, &q->f, call);
 	return 0;
 }
 

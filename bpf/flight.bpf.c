@@ -92,7 +92,7 @@ static __always_inline void remember_size(const struct flight *f)
 		w->size = now > f->n.offset ? now : f->n.offset;
 	else if (now > known)
 		w->size = now;
-	if (truncating && reaches_end(f, now, known)) {
+	if (truncating && is_insider() && reaches_end(f, now, known)) {
 		w->regrown = now;
 		w->regrown_ns = bpf_ktime_get_ns();
 	}
