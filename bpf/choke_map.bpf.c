@@ -156,29 +156,19 @@ int BPF_PROG(choke_fault, struct vm_area_struct *vma, __u64 addr, unsigned int f
 	return 0;
 }
 
-/* An outsider changes memory that belongs to an insider. Where it can't be told to whom it belongs, that is a loss. */
 static __always_inline int remote(struct mm_struct *mm, __u64 addr, __u64 len, __u32 channel,
 				  __u32 hook)
 {
-	__u32 self = bpf_get_current_pid_tgid() >> 32, owner = 0;
-
-	if (self == own_tgid || is_insider())
-		return 0;
-	if (bpf_core_field_exists(mm->owner))
-		owner = BPF_CORE_READ(mm, owner, tgid);
-	if (!owner)
-		loss(hook, LOSS_READ_FAILED);
-	if (!owner || !bpf_map_lookup_elem(&tree, &owner))
-		return 0;
 	struct note n = {
 		.type = KEV_REMOTE,
 		.channel = channel,
 		.offset = addr,
 		.length = len,
-		.aux = owner,
+		.aux = remote_owner(mm, hook),
 		.hook = hook,
 	};
-	return emit(&n);
+
+	return n.aux ? emit(&n) : 0;
 }
 
 SEC("bprec_fentry/__access_remote_vm")

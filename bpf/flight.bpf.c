@@ -6,8 +6,6 @@
  */
 #include "obs.bpf.h"
 
-#define SLOTS_MAX 16
-
 /* BEGIN and END of one change carry the same number in aux; no two changes have the same. */
 static __always_inline __u64 change_number(__u64 ns)
 {
@@ -152,7 +150,7 @@ __noinline int end_slots(__u32 n, __s64 ret)
 {
 	struct flight_key key = { bpf_get_current_pid_tgid(), 0 };
 
-	for (__u32 i = 1; i < SLOTS_MAX && i < n; i++) {
+	for (__u32 i = 1; i < PARTS_MAX && i < n; i++) {
 		key.slot = i;
 		struct flight *kept = bpf_map_lookup_elem(&flights, &key);
 		if (!kept)

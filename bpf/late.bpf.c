@@ -13,7 +13,6 @@
  */
 #include "sys.bpf.h"
 
-#define PARTS_MAX    16 /* buffers of one call that are looked at, and descriptors of one message */
 #define CMSGS_MAX    4	/* control messages of one message */
 #define MMSGHDR_SIZE 64 /* struct mmsghdr of <sys/socket.h> */
 enum { SOL_SOCKET = 1, SCM_RIGHTS = 1 };

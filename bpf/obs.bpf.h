@@ -29,7 +29,9 @@
 #define TOLD_MAX     16384
 #define FLYING_CELLS 1024
 
-#define TO_END (~0ull)
+/** Parts of one call that are looked at, each with a slot of its own among the flights: ranges, buffers, requests, descriptors. */
+#define PARTS_MAX 16
+#define TO_END	  (~0ull)
 
 enum { PF_KTHREAD = 0x00200000, PF_IO_WORKER = 0x10 };
 enum { FMODE_WRITE = 2 };
@@ -572,16 +574,15 @@ static __always_inline void truncate_range(struct note *n, __u64 old, __u64 now)
 	}
 }
 
-/** Looks at a descriptor of the current task that was opened for writing. TARGET_WATCHED: it is of a watched object;
- *  TARGET_MEM: /proc/PID/mem of another process (and the current task is an outsider); TARGET_NONE: else. */
-static __always_inline int fd_target(__u32 fd, struct target *ret);
-/** The same of an open file, by its address; 0: TARGET_NONE. */
+/** Looks at an open file, by its address, that was opened for writing. TARGET_WATCHED: it is of a watched object;
+ *  TARGET_MEM: /proc/PID/mem of another process (and the current task is an outsider); TARGET_NONE: else, or 0. */
 int file_target(__u64 file, struct target *ret);
+/** The same of a descriptor of the current task. */
 static __always_inline int fd_target(__u32 fd, struct target *ret)
 {
 	return file_target(fd_file(fd), ret);
 }
-/** The same of one that was read. */
+/** The same of a file that was read. */
 int opened_target(const struct opened *o, struct target *ret);
 /** TARGET_MEM is written: offset and length of *range are addresses there; ns 0: now. */
 int mem_written(const struct note *range, __u32 pid);

@@ -7,8 +7,6 @@
  */
 #include "sys.bpf.h"
 
-#define PARTS_MAX 16 /* parts of one call that are looked at; more are counted as lost */
-
 #define FICLONE		 0x40049409
 #define FICLONERANGE	 0x4020940d
 #define FIDEDUPERANGE	 0xc0189436

@@ -5,7 +5,6 @@
  */
 #include "sys.bpf.h"
 
-#define PARTS_MAX 16 /* ranges of one call that are looked at */
 enum { PTRACE_POKETEXT = 4, PTRACE_POKEDATA = 5 };
 enum {
 	UFFDIO_COPY = 3,
@@ -107,41 +106,36 @@ static __noinline bool is_uffd(__u64 file_addr)
 	return name[0] == 0x756166726573755b && name[1] == 0x5d6466746c;
 }
 
-/* Process whose memory it fills; 0: that can't be told. */
-static __noinline __u32 uffd_owner(__u64 file_addr)
+/* Whose memory it fills; NULL: that can't be told. */
+static __always_inline struct mm_struct *uffd_memory(__u64 file_addr)
 {
 	struct file *file = (void *)file_addr;
 	struct userfaultfd_ctx *ctx = BPF_CORE_READ(file, private_data);
-	struct mm_struct *mm = NULL;
 
-	if (!bpf_core_type_exists(struct userfaultfd_ctx) || !bpf_core_field_exists(mm->owner))
-		return 0;
-	mm = BPF_CORE_READ(ctx, mm);
-	return BPF_CORE_READ(mm, owner, tgid);
+	return bpf_core_type_exists(struct userfaultfd_ctx) ? BPF_CORE_READ(ctx, mm) : NULL;
 }
 
 __noinline int uffd_begin(__u32 fd, __u32 cmd, __u64 arg)
 {
-	struct note n = { .type = KEV_REMOTE,
-			  .channel = CH_USERFAULTFD,
-			  .hook = KHOOK_enter_ioctl };
 	const __u64 file = fd_file(fd);
 	const __u32 what = cmd & 0xff;
 
 	if (what != UFFDIO_COPY && what != UFFDIO_ZEROPAGE && what != UFFDIO_MOVE &&
 	    what != UFFDIO_CONTINUE && what != UFFDIO_POISON)
 		return 0;
-	if (!file || !is_uffd(file) || bpf_get_current_pid_tgid() >> 32 == own_tgid)
+	if (!file || !is_uffd(file))
 		return 0;
-	const __u32 owner = uffd_owner(file);
-	if (!owner)
-		loss(n.hook, LOSS_READ_FAILED);
-	if (!owner || !bpf_map_lookup_elem(&tree, &owner))
+	struct note n = {
+		.type = KEV_REMOTE,
+		.channel = CH_USERFAULTFD,
+		.aux = remote_owner(uffd_memory(file), KHOOK_enter_ioctl),
+		.hook = KHOOK_enter_ioctl,
+	};
+	if (!n.aux)
 		return 0;
 	/* struct uffdio_range: start, len; those of COPY and MOVE: dst, src, len */
 	bpf_probe_read_user(&n.offset, 2 * sizeof(__u64), (void *)arg);
 	if (what == UFFDIO_COPY || what == UFFDIO_MOVE)
 		bpf_probe_read_user(&n.length, sizeof(__u64), (void *)(arg + 16));
-	n.aux = owner;
 	return emit(&n);
 }

@@ -45,6 +45,20 @@ static __always_inline void user_offset(struct request *r, __u64 pointer)
 		bpf_probe_read_user(&r->offset, sizeof(r->offset), (void *)pointer);
 }
 
+/** The insider whose memory an outsider is about to change; 0: it is none. Where it can't be told whose it is, that is a loss. */
+static __always_inline __u32 remote_owner(struct mm_struct *mm, __u32 hook)
+{
+	__u32 owner = 0;
+
+	if (bpf_get_current_pid_tgid() >> 32 == own_tgid || is_insider())
+		return 0;
+	if (bpf_core_field_exists(mm->owner))
+		owner = BPF_CORE_READ(mm, owner, tgid);
+	if (!owner)
+		loss(hook, LOSS_READ_FAILED);
+	return owner && bpf_map_lookup_elem(&tree, &owner) ? owner : 0;
+}
+
 /* All return 0 or a negative number that nobody looks at. */
 
 /** A call writes to an open file. */
@@ -83,10 +97,9 @@ int map_begin(__u32 fd, __u64 offset, __u64 length, __u32 prot, __u32 flags);
 int unmap_begin(__u64 addr, __u64 length);
 /** mprotect. */
 int protect_begin(__u64 addr, __u64 prot, __u32 hook);
-/** A call of the open family is over: the end of an O_TRUNC, and a new writable descriptor. */
-static __always_inline int open_over(__s64 ret);
 /** The current process has a new descriptor: tells of it if it can write a watched object. */
 int opened(__u32 fd);
+/** A call of the open family is over: the end of an O_TRUNC, and a new writable descriptor. */
 static __always_inline int open_over(__s64 ret)
 {
 	flight_end(ret);

@@ -176,6 +176,18 @@ int insiders__mapped(struct recorder *r, const struct object *o, uint64_t first,
 	return err;
 }
 
+int insiders__mapped_saved(struct recorder *r, const struct object *o, uint64_t first, uint64_t n,
+			   struct ranges *ret)
+{
+	struct ranges mapped = { 0 };
+	int err = insiders__mapped(r, o, first, n, &mapped);
+
+	if (!err)
+		err = ranges__both(&o->saved, &mapped, ret);
+	ranges__free(&mapped);
+	return err;
+}
+
 static bool is_in_call(const struct task *t)
 {
 	if (t->state == TASK_STOPPED)

@@ -20,6 +20,9 @@ bool insiders__maps(struct recorder *r, const struct task *t, uint32_t object, u
 /** Those of pages [first, first + n) that somebody maps, added to *ret, which was empty. 0 or -ENOMEM. */
 int insiders__mapped(struct recorder *r, const struct object *o, uint64_t first, uint64_t n,
 		     struct ranges *ret);
+/** Those of them that are saved, too, added to *ret, which was empty. 0 or -ENOMEM. */
+int insiders__mapped_saved(struct recorder *r, const struct object *o, uint64_t first, uint64_t n,
+			   struct ranges *ret);
 /** Pages [first, first + n) of the object are about to be written into the trace: threads that map some, and are inside calls
  *  that it doesn't tell of yet, are noted there first, so that a replay has run their code up to the call. */
 void insiders__note_entries(struct recorder *r, const struct object *o, uint64_t first, uint64_t n);

@@ -105,13 +105,7 @@ static bool is_readable(const struct recorder *r, const struct object *o)
 /** Pages that are mapped and saved. */
 static int mapped_pages(struct recorder *r, const struct object *o, struct ranges *ret)
 {
-	struct ranges mapped = { 0 };
-	int err = insiders__mapped(r, o, 0, ~0ull, &mapped);
-
-	if (!err)
-		err = ranges__both(&o->saved, &mapped, ret);
-	ranges__free(&mapped);
-	return err;
+	return insiders__mapped_saved(r, o, 0, ~0ull, ret);
 }
 
 /** Forgets saved pages that nobody maps: of an exposed object they are saved again at the next mapping anyway, and a whole

@@ -10,24 +10,8 @@
 #include "record/resave.h"
 
 #include "record/compare.h"
-#include "record/emit.h"
 #include "record/insiders.h"
 #include "record/object.h"
-
-/** Pages among `all` that are saved and that insiders map, added to *ret, which was empty. 0 or -ENOMEM. */
-static int held_pages(struct recorder *r, const struct object *o, const struct range *all,
-		      struct ranges *ret)
-{
-	struct ranges mapped = { 0 };
-	int err = 0;
-
-	if (o->exposed && o->fd >= 0)
-		err = insiders__mapped(r, o, all->first, all->end - all->first, &mapped);
-	if (!err)
-		err = ranges__both(&o->saved, &mapped, ret);
-	ranges__free(&mapped);
-	return err;
-}
 
 /** Compares pages, and writes down what differs. 0 or -errno. */
 static int look_at(struct recorder *r, struct object *o, const struct ranges *pages)
@@ -50,9 +34,11 @@ int resave__pages(struct recorder *r, struct object *o, uint64_t first, uint64_t
 	struct range v = { first, first + n };
 	const struct ranges all = { .v = &v, .n = 1 };
 	struct ranges held = { 0 }, rest = { 0 };
-	int err = held_pages(r, o, &v, &held);
+	int err = 0;
 
-	if (!err)
+	if (o->exposed && o->fd >= 0)
+		err = insiders__mapped_saved(r, o, first, n, &held);
+	if (!err && held.n)
 		err = look_at(r, o, &held);
 	if (!err)
 		err = ranges__without(&all, &held, &rest);
