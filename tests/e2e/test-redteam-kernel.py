@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 # timeout 180
+# serial: a request of io_uring whose file is never told is a loss of every recording on the machine
 """Changes that the kernel makes for somebody, by ways that no write of the file shows. Each case says in its docstring what
 the verdict was before it was thought of. What is in the table of docs/VERDICTS.md, "Ways of changing", is tried here."""
 import atexit
@@ -199,12 +200,7 @@ def registered(place):
 
     def put(data, buf=ctypes.create_string_buffer(PAGE)):
         ctypes.memmove(buf, data, PAGE)
-        tail = struct.unpack_from("I", ring.ring, ring.sq_off[1])[0]
-        struct.pack_into("BBHiQQIIQ", ring.sqes, (tail & 3) * 64, 23, 1 | 64, 0, 0, PAGE, ctypes.addressof(buf), PAGE,
-                         0, 0)
-        struct.pack_into("I", ring.ring, ring.sq_off[6] + 4 * (tail & 3), tail & 3)
-        struct.pack_into("I", ring.ring, ring.sq_off[1], tail + 1)
-        syscall(426, ring.fd, 1, 0, 0, 0, 8)
+        ring.queue(23, 0, PAGE, ctypes.addressof(buf), PAGE, 1 | 64)
         with open(path, "rb") as f:
             wait_until("it is written", lambda: os.pread(f.fileno(), PAGE, PAGE) == data)
     put(b"Z" * PAGE)
@@ -228,12 +224,7 @@ def emptied_by_uring(how, place):
     s = Seen(path)
     name = ctypes.create_string_buffer(path.encode())
     flags = 64 if how == "untold" else 0  # IOSQE_CQE_SKIP_SUCCESS
-    tail = struct.unpack_from("I", ring.ring, ring.sq_off[1])[0]
-    struct.pack_into("BBHiQQIIQHHI", ring.sqes, (tail & 3) * 64, 18, flags, 0, -100, 0, ctypes.addressof(name), 0,
-                     os.O_RDONLY | os.O_TRUNC, 0, 0, 0, 1)
-    struct.pack_into("I", ring.ring, ring.sq_off[6] + 4 * (tail & 3), tail & 3)
-    struct.pack_into("I", ring.ring, ring.sq_off[1], tail + 1)
-    syscall(426, ring.fd, 1, 0, 0, 0, 8)
+    ring.queue(18, -100, 0, ctypes.addressof(name), 0, flags, os.O_RDONLY | os.O_TRUNC, slot=1)
     wait_until("it is empty", lambda: not os.stat(path).st_size)
     syscall(427, ring.fd, 3, 0, 0)  # no registered files any more
     v = s.insider.finish()
