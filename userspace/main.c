@@ -56,6 +56,7 @@
  *   record/mapping.[ch]     one mapping into the trace
  *   record/object.[ch]      objects, descriptors, saved pages
  *   record/resave.[ch]      what is mapped once more
+ *   record/stamp.[ch]       size and times of its file
  *   record/exec.[ch]        the image after exec
  *   record/signals.[ch]     delivers and holds back signals
  *   record/preempt.[ch]     stops between calls: a place that can be found

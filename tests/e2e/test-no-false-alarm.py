@@ -50,6 +50,22 @@ def own_store(place):
     clean(insider)
 
 
+def stores_before(place, command):
+    """The insider's mapping could be written, and can no more when it goes; another that reads stays."""
+    path, other = fresh(place, f"before-{command}"), fresh(place, f"later-{command}")
+    insider = Insider(command=command)
+    for name in (path, other):
+        m = insider.map(name, "sharedrw")
+        insider.map(name, "shared")
+        if name == other:
+            insider.ask(f"protect {m} r")
+            insider.ask(f"protect {m} w")
+        insider.ask(f"store {m} {PAGE + 5} 66")
+        insider.ask(f"protect {m} r")
+        insider.ask(f"unmap {m}")
+    clean(insider)
+
+
 def nobody_maps(place):
     """All channels on files that nobody maps, beside one that is mapped; and on one that was mapped and is no more."""
     insider, outsider = Insider(), Outsider()
@@ -152,6 +168,8 @@ def main():
         r.case(f"every channel by an insider itself, {fs}", by_insider, place, "op")
         r.case(f"every channel by a child of an insider, {fs}", by_insider, place, "childop")
         r.case(f"stores by the insider through its own mappings, {fs}", own_store, place)
+        for command in ("record", "watch"):
+            r.case(f"stores by a mapping that is read-only later, {fs}, {command}", stores_before, place, command)
         r.case(f"files that nobody maps, {fs}", nobody_maps, place)
         r.case(f"pages beyond the mapping, {fs}", beyond, place)
         r.case(f"rename over a mapped file, {fs}", rename_over, place)

@@ -161,9 +161,9 @@ def short_lived():
 def unmapped_before():
     """What was unmapped before the change isn't the program's affair."""
     path, out, ins = new_file(), Outsider(), Watched()
-    mapping = ins.map(path)
+    mapping, address = (int(x) for x in ins.ask(f"map {path} shared 0 0 touch").split()[1:])
     ins.ask(f"unmap {mapping}")
-    wait_until("the unmapping is known", lambda: " unmap " in dump(ins.trace))
+    wait_until("the unmapping is known", lambda: re.search(rf" unmap +addr={address:#x} ", dump(ins.trace)))
     out.do("pwrite64", path, 0, 100, 0x41)
     v = ins.finish()
     expect(not v.of(path), v.brief())

@@ -401,7 +401,7 @@ class Judge:
     def who_and_how(self, c, mine, brief):
         """Process, channel and range."""
         named = False
-        names = OTHER_NAMES.get(c.channel, (c.channel,))
+        names = OTHER_NAMES.get(c.channel, (c.channel,)) + self.kind.found
         for m in mine:
             pid = (m["by"] or {}).get("pid")
             expect(m["channel"] in names or c.op.startswith("into_") and m["channel"] == "mmap-store",

@@ -85,6 +85,7 @@ class Kind:
     always = ()  # names of operations of which all cells are run, also in a part of the matrix
     refused = ()  # of those that it refuses however it is mapped: one cell shows that
     ages = ("older", "younger")  # of outsiders
+    found = ()  # other names that a change may have, since no hook shows it and it is found by looking
     covered = False  # ranges need not be told exactly: what an operation does depends on more than its call
 
     def __init__(self, name, column=None, place=None):
@@ -279,9 +280,11 @@ class Fuse(Kind):
 
 class FuseBelow(Fuse):
     """The outsider changes the file below, which FUSE knows nothing of until the file is opened again. What the daemon
-    truncates for an insider, by name, must not be told as a truncation of those whose size has come to be the same."""
+    truncates for an insider, by name, must not be told as a truncation of those whose size has come to be the same. That
+    something changed, and what, is found by the times of the file."""
 
     always = ("open_trunc",)
+    found = ("unknown",)
 
     def near(self):
         return self.below

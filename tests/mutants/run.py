@@ -20,7 +20,8 @@ LIMIT = 300  # seconds for one run of a test
 
 WRITES, STOPS, OBJECTS = (f"tests/e2e/test-sound-{x}.py" for x in ("writes", "stops", "objects"))
 MEMORY = "tests/e2e/test-replay-memory.py"
-COMPARE = "tests/e2e/test-compare.py"
+COMPARE, MOVED = "tests/e2e/test-compare.py", "tests/e2e/test-moved.py"
+ALARM = "tests/e2e/test-no-false-alarm.py"
 MORE, OBJECT_UNIT, OUTCOME_UNIT = "tests/e2e/test-sound-mutants.py", "tests/unit/test_record_object.c", "tests/unit/test_check_outcome.c"
 
 # rule, patch (rule-NN-*.patch), test, part of its case's name, pattern of what the case must say
@@ -60,6 +61,9 @@ TABLE = [
     (12, "device-not-checked", OBJECT_UNIT, "another_device", ""),
     (12, "generation-not-checked", OBJECT_UNIT, "another_generation", ""),
     (13, "faults-only", OBJECTS, "rule 13: store-populate, 16 pages, tmpfs", "expected|no change of|clean"),
+    (17, "moved-unmapped", MOVED, "its name, shared, ext4, record", "verdict uncertain"),
+    (17, "moved-mapped-again", MOVED, "nobody maps it, ext4, record", "changes: verdict divergent"),
+    (18, "stores-of-now", ALARM, "read-only later, tmpfs, record", "verdict divergent"),
 ]
 
 

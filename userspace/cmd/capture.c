@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "check/check.h"
+#include "kern/kern.h"
 #include "trace/reader.h"
 #include "util/err.h"
 #include "util/names.h"
@@ -73,6 +74,15 @@ static int set_rearm(const struct cmd *c, struct record_opts *o, const char *val
 	return 0;
 }
 
+static int set_disabled(const struct cmd *c, struct record_opts *o, const char *value)
+{
+	if (!kern__has_hook(value))
+		return cmd__usage_error(c, "there is no hook '%s'; 'bprec check -v' names them",
+					value);
+	o->disable_hook = value;
+	return 0;
+}
+
 int capture__option(struct capture *c, struct record_opts *o, const char *name, const char *value)
 {
 	if (!strcmp(name, "compare-budget"))
@@ -86,7 +96,7 @@ int capture__option(struct capture *c, struct record_opts *o, const char *name, 
 	else if (!strcmp(name, "user"))
 		c->user = value;
 	else if (!strcmp(name, "disable-hook"))
-		o->disable_hook = value;
+		return set_disabled(c->cmd, o, value);
 	else
 		return 1;
 	return 0;

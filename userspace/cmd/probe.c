@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "kern/kern.h"
 #include "probe/probe.h"
 #include "show/probe.h"
 #include "util/err.h"
@@ -35,6 +36,8 @@ static int read_options(int argc, char **argv, struct probe_args *ret)
 			ret->opts.disable = p.value;
 	if (code)
 		return code;
+	if (ret->opts.disable && !kern__has_hook(ret->opts.disable))
+		return cmd__usage_error(&cmd_probe, "there is no hook '%s'", ret->opts.disable);
 	if (p.at < argc)
 		return cmd__usage_error(&cmd_probe, "unexpected word '%s'", argv[p.at]);
 	return 0;

@@ -49,6 +49,8 @@ struct kern_opts {
  *  Returns 0, or -EPERM (privileges), -EOPNOTSUPP (kernel without BTF or BPF), -ENOMEM; then *ret_why is a static
  *  sentence for the user. A hook that fails alone is no error: see kern__hooks. */
 int kern__open(struct kern **ret_kern, const struct kern_opts *opts, const char **ret_why);
+/** Is there a hook of that name (kern_opts.disable)? */
+bool kern__has_hook(const char *name);
 /** Frees; NULL is allowed. A process of its own (userspace/kern/keeper.c) detaches the programs, which takes a second or
  *  more; it does so too when the recorder is killed. Until then they go on, into a ring that nobody reads. */
 void kern__close(struct kern *k);

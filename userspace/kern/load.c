@@ -205,6 +205,14 @@ static void find_hook(struct kern *k, int i, const struct places *p, const char 
 	h->error = -trial;
 }
 
+bool kern__has_hook(const char *name)
+{
+	for (int i = 0; i < KHOOK_MAX; i++)
+		if (!strcmp(name, hook_table[i].name))
+			return true;
+	return false;
+}
+
 static void find_hooks(struct kern *k, const struct places *p, const struct kern_opts *opts)
 {
 	int trial = tier_trial(place_id(p, hook_table[KHOOK_choke_write_checks].name));

@@ -37,8 +37,8 @@ struct looked {
 
 /** Who can have made differences that a look finds. */
 struct suspects {
-	bool insiders;		  /* insiders can store into the object */
-	bool mapping;		  /* an outsider can, or could since the last whole look */
+	bool insiders; /* insiders can store into the object, or could since the last whole look */
+	bool mapping;  /* an outsider can, or could since the last whole look */
 	uint32_t mapper;	  /* ... that one; 0: it can't be told */
 	const struct fault *near; /* see faults__near */
 };
@@ -232,7 +232,7 @@ static struct suspects suspects(struct recorder *r, struct object *o)
 	const bool now = exposure__by_mapping(r, o);
 
 	return (struct suspects){
-		.insiders = insiders__can_store(r, o),
+		.insiders = o->stores_inside,
 		.mapping = now || o->owed_stores,
 		.mapper = only_mapper(r, o, now),
 		.near = faults__near(o),

@@ -348,6 +348,8 @@ static int on_new_holder(struct recorder *r, const struct kevent *ke, struct obj
 {
 	o->writecount = ke->writecount;
 	o->mmap_writable = ke->mmap_writable;
+	if (ke->flags & KEVF_INSIDER && ke->type == KEV_MAPPED && !(ke->flags & KEVF_READONLY_NOW))
+		o->stores_inside = true;
 	if (ke->flags & KEVF_INSIDER)
 		return ke->type == KEV_MAPPED ? 0 : sharing__holds_writer(r, o, ke->tgid);
 	if (exposure__unattributed(r, o)) /* it may be the one that nobody had */

@@ -30,6 +30,7 @@
 #include "record/insiders.h"
 #include "record/object.h"
 #include "record/resident.h"
+#include "record/stamp.h"
 
 #define LOOK_MIN_NS 10000000ull	   /* not more often than this */
 #define SLICE_NS    5000000.0	   /* insiders' stops wait for no more than this */
@@ -108,21 +109,11 @@ static int mapped_pages(struct recorder *r, const struct object *o, struct range
 	return insiders__mapped_saved(r, o, 0, ~0ull, ret);
 }
 
-/** Forgets saved pages that nobody maps: of an exposed object they are saved again at the next mapping anyway, and a whole
- *  look doesn't read them. */
-static int forget_unmapped(struct object *o, const struct ranges *mapped)
+/** Forgets saved pages that nobody maps: of an object that is exposed, or has changed, they are saved again at the next mapping
+ *  anyway, and a whole look doesn't read them. */
+static int forget_unmapped(const struct recorder *r, struct object *o, const struct ranges *mapped)
 {
-	struct ranges kept = { 0 };
-	int err;
-
-	if (!o->exposed)
-		return 0;
-	err = ranges__both(&o->saved, mapped, &kept);
-	if (!err) {
-		ranges__free(&o->saved);
-		o->saved = kept;
-	}
-	return err;
+	return o->exposed || stamp__moved(r, o) ? object__keep(o, mapped) : 0;
 }
 
 /** Pages among those mapped that are likely to differ, and those that a look under way has still to read. */
@@ -159,11 +150,13 @@ static int begin(struct recorder *r, struct object *o, bool likely)
 	if (err || !mapped.n)
 		goto out;
 	l->begin_ns = now_ns();
+	l->stamp = stamp__of(o);
+	l->stores = insiders__can_store(r, o);
 	l->whole = !likely || is_whole(r, o, &mapped);
 	if (!l->whole)
 		err = likely_pages(r, o, &mapped, &l->todo);
 	else
-		err = forget_unmapped(o, &mapped);
+		err = forget_unmapped(r, o, &mapped);
 	if (!err && l->whole)
 		err = ranges__add_all(&l->todo, &mapped);
 	l->covers = l->whole && ranges__count(&o->saved) == ranges__count(&l->todo);
@@ -285,8 +278,11 @@ static int end(struct recorder *r, struct object *o)
 	struct look_pass *l = o->look;
 	const int err = write_compare(r, o, l->whole ? 0 : COMPARE_LIKELY);
 
-	if (l->covers)
+	if (l->covers) {
 		o->look_ns = l->begin_ns;
+		o->stamp = l->stamp;
+		o->stores_inside = l->stores || insiders__can_store(r, o);
+	}
 	if (l->whole && l->begin_ns >= o->owed_ns) {
 		o->owed_ns = 0;
 		o->owed_stores = false;

@@ -103,8 +103,10 @@ static int device_gap(struct recorder *r, struct object *o, const char *path)
 int mapping__of_object(struct recorder *r, struct task *t, struct object *o, const char *path,
 		       uint64_t addr, uint64_t len, uint32_t prot, uint32_t flags, uint64_t offset)
 {
+	const bool shared = (flags & MAP_TYPE) != MAP_PRIVATE, writes = shared && prot & PROT_WRITE;
 	int err = 0;
 
+	o->stores_inside |= writes; /* a watched program stores already */
 	if (o->device)
 		err = device_gap(r, o, path);
 	if (!err)
@@ -115,6 +117,7 @@ int mapping__of_object(struct recorder *r, struct task *t, struct object *o, con
 		err = resave__pages(r, o, offset / BPREC_PAGE_SIZE, PAGES(len));
 	if (!err)
 		err = emit_map(r, t, addr, len, prot, flags, offset, o->id, MAP_KIND_OBJECT);
+	o->stores_inside |= writes; /* looks before the event knew of no such mapping */
 	if (!err && r->k && !o->key && !o->device)
 		err = emit__gap(r, GAP_NOT_OBSERVED, CH_UNKNOWN, o->id, "%s could not be watched",
 				path);
@@ -122,7 +125,7 @@ int mapping__of_object(struct recorder *r, struct task *t, struct object *o, con
 		err = emit__gap(r, GAP_UNREADABLE, CH_UNKNOWN, o->id,
 				"%s could not be opened to save its contents", path);
 	if (!err)
-		err = sharing__join(r, t, o, (flags & MAP_TYPE) != MAP_PRIVATE, prot);
+		err = sharing__join(r, t, o, shared, prot);
 	return err;
 }
 

@@ -14,6 +14,7 @@
 
 #include "record/emit.h"
 #include "record/mapping.h"
+#include "record/object.h"
 #include "record/outside.h"
 #include "record/patch.h"
 #include "record/stores.h"
@@ -109,6 +110,21 @@ static int on_shmdt(struct recorder *r, struct task *t)
 	return v ? emit_unmap(r, t, v->addr, v->end - v->addr) : 0;
 }
 
+/** Shared mappings become writable. */
+static void note_stores(struct recorder *r, const struct task *t, uint64_t addr, uint64_t len)
+{
+	const struct model_space *s = model__space(r->m, t->space);
+
+	for (size_t i = 0; s && i < s->nvmas; i++) {
+		const struct model_vma *v = &s->vmas[i];
+		struct object *o = v->object ? object__find(r, v->object) : NULL;
+
+		if (o && v->addr < addr + len && v->end > addr &&
+		    (v->flags & MAP_TYPE) != MAP_PRIVATE)
+			o->stores_inside = true;
+	}
+}
+
 static int on_mprotect(struct recorder *r, struct task *t)
 {
 	const struct ev_protect ev = {
@@ -117,6 +133,8 @@ static int on_mprotect(struct recorder *r, struct task *t)
 		.prot = t->args[2],
 	};
 
+	if (ev.prot & PROT_WRITE)
+		note_stores(r, t, ev.addr, ev.len);
 	return ev.len ? emit(r, EV_PROTECT, t, &ev, sizeof(ev), NULL, 0) : 0;
 }
 

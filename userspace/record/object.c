@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "record/emit.h"
+#include "record/stamp.h"
 #include "space/space.h"
 
 #define PINNED_MAX 4096 /* descriptors kept for objects that nobody maps */
@@ -160,6 +161,8 @@ static int tell_served(struct recorder *r, const struct object *o, uint64_t magi
 /** Gives the object a descriptor, if it has none or a borrowed one. */
 static void adopt_fd(struct recorder *r, struct object *o, int fd, bool is_dup)
 {
+	struct statfs st;
+
 	if (fd < 0)
 		return;
 	if (o->fd >= 0 && (!o->fd_is_dup || is_dup)) {
@@ -172,6 +175,7 @@ static void adopt_fd(struct recorder *r, struct object *o, int fd, bool is_dup)
 		r->open_fds++;
 	o->fd = fd;
 	o->fd_is_dup = is_dup;
+	o->layered = !fstatfs(fd, &st) && st.f_type == OVERLAYFS_SUPER_MAGIC;
 }
 
 int object__get(struct recorder *r, const struct object_key *k, const char *path, uint32_t flags,
@@ -237,6 +241,17 @@ int object__forget(struct object *o, uint64_t first, uint64_t n)
 	return err;
 }
 
+int object__keep(struct object *o, const struct ranges *pages)
+{
+	struct ranges kept = { 0 };
+	const int err = ranges__both(&o->saved, pages, &kept);
+
+	ranges__free(err ? &kept : &o->saved);
+	if (!err)
+		o->saved = kept;
+	return err;
+}
+
 /** True if [first, end) is saved and can have changed in no way that we don't know of. */
 static bool is_saved(struct recorder *r, const struct object *o, uint64_t first, uint64_t end)
 {
@@ -259,6 +274,8 @@ int object__save(struct recorder *r, struct object *o, uint64_t first, uint64_t 
 
 	if (o->device || o->fd < 0 || is_saved(r, o, first, first + n))
 		return 0;
+	if (!o->saved.n)
+		o->stamp = stamp__of(o);
 	err = space__save_file(r->w, o->fd, first, n, &runs, &size, &lost);
 	if (!err)
 		err = space__emit_pages(r->w, o->id, PAGES_MAPPED, first, &runs, size, NULL,

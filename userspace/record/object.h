@@ -52,6 +52,8 @@ void object__drop_look(struct object *o);
 void object__forget_pages(struct object *o);
 /** The same of pages [first, first + n). 0 or -ENOMEM. */
 int object__forget(struct object *o, uint64_t first, uint64_t n);
+/** The same of all but these, which are in order. 0 or -ENOMEM. */
+int object__keep(struct object *o, const struct ranges *pages);
 /** True if a living insider maps one of pages [first, first + n). */
 bool object__mapped_at(struct recorder *r, const struct object *o, uint64_t first, uint64_t n);
 /** True if a living insider maps it. */

@@ -33,6 +33,7 @@
 #include "record/remote.h"
 #include "record/sched.h"
 #include "record/stacks.h"
+#include "record/stamp.h"
 #include "record/stores.h"
 #include "record/sums.h"
 #include "record/who.h"
@@ -417,7 +418,7 @@ int outside__before_unmap(struct recorder *r, struct task *t, uint64_t addr, uin
 		if (!o || !goes_first(s, i, addr, len, whole))
 			continue;
 		err = holders__count(r, o);
-		if (!err && (o->exposed || o->memory))
+		if (!err && (o->exposed || o->memory || stamp__moved(r, o)))
 			err = look__last(r, o);
 		if (!err && r->changes)
 			err = mark_in_flight(r, t, o);

@@ -147,6 +147,13 @@ struct addr_range {
 	uint64_t start, end;
 };
 
+/** Size and times of an object's file (stamp.c). */
+struct file_stamp {
+	int64_t size;		    /* bytes */
+	int64_t mtime_ns, ctime_ns; /* since 1970 */
+	bool fresh; /* it had changed a moment before: the times may stand still through another change */
+};
+
 /** A look at an object's contents that is under way, a slice at a time (look.c). */
 struct look_pass {
 	struct ranges todo; /* pages that it reads */
@@ -154,10 +161,12 @@ struct look_pass {
 	uint64_t done;	    /* ... and how many of its pages are read */
 	bool whole;  /* all that is mapped and saved, not just what outsiders may have stored to */
 	bool covers; /* ... which is all that is saved */
-	uint64_t begin_ns;  /* each page is read after this */
-	uint64_t cost_ns;   /* processor time so far */
-	uint64_t pages;	    /* read so far */
-	uint64_t differing; /* of these, pages that had changed */
+	bool stores; /* insiders could store into it when it began */
+	struct file_stamp stamp; /* before the first page was read */
+	uint64_t begin_ns;	 /* each page is read after this */
+	uint64_t cost_ns;	 /* processor time so far */
+	uint64_t pages;		 /* read so far */
+	uint64_t differing;	 /* of these, pages that had changed */
 };
 
 /** A page-cache object that is or was mapped. */
@@ -169,16 +178,19 @@ struct object {
 	int fd;		/* our own read-only descriptor, pins the object; -1: none */
 	bool fd_is_dup; /* shares the program's open file description: not kept */
 	bool device;
+	bool layered; /* our descriptor is of an overlay: after a copy-up it shows another file */
 	bool memory;  /* of shmem or hugetlbfs: its stores leave no trace of any kind */
 	bool exposed; /* an outsider could or can write it */
 	bool hidden;  /* ... by stores that no hook shows; never false again */
-	bool recount; /* somebody who held it is gone: look again who does */
+	bool stores_inside; /* an insider can store into it, or could since it was looked at whole */
+	bool recount;	    /* somebody who held it is gone: look again who does */
 	int32_t writecount, mmap_writable; /* at the last look */
-	size_t nfiles;	      /* open files that can write it and that the lists showed then */
-	struct ranges saved;  /* pages that are saved and up to date */
-	uint64_t look_ns;     /* each of these was saved or compared at this time or later */
-	struct ranges lately; /* pages that were compared again ... */
-	uint64_t lately_ns;   /* ... at this time or later */
+	size_t nfiles;		 /* open files that can write it and that the lists showed then */
+	struct ranges saved;	 /* pages that are saved and up to date */
+	struct file_stamp stamp; /* from before any of these was read */
+	uint64_t look_ns;	 /* each of these was saved or compared at this time or later */
+	struct ranges lately;	 /* pages that were compared again ... */
+	uint64_t lately_ns;	 /* ... at this time or later */
 	struct ranges
 		stored; /* outsiders have stored to these (rearm.c), and they were not compared since */
 	uint64_t next_look_ns; /* no new look before this */

@@ -3,7 +3,7 @@
  * resave.c: contents of pages that are mapped once more.
  *
  * Pages of an object that somebody outside can write are read again at each mapping (object__save): nobody watched them while
- * nobody mapped them. Where an insider maps them already, what has changed since they were saved is a change that this insider
+ * nobody mapped them. So are those of a file whose size or times have moved (stamp.c). Where an insider maps them already, what has changed since they were saved is a change that this insider
  * could see. It mustn't become the contents as if they had been so all the time; so such pages are looked at (compare.c), and
  * only the others are saved.
  */
@@ -12,6 +12,7 @@
 #include "record/compare.h"
 #include "record/insiders.h"
 #include "record/object.h"
+#include "record/stamp.h"
 
 /** Compares pages, and writes down what differs. 0 or -errno. */
 static int look_at(struct recorder *r, struct object *o, const struct ranges *pages)
@@ -29,17 +30,30 @@ static int look_at(struct recorder *r, struct object *o, const struct ranges *pa
 	return err;
 }
 
+/** What is mapped was compared just now, and what isn't may have changed. 0 or -ENOMEM. */
+static int start_anew(struct object *o, const struct ranges *held, const struct file_stamp *now)
+{
+	o->stamp = *now;
+	return object__keep(o, held);
+}
+
 int resave__pages(struct recorder *r, struct object *o, uint64_t first, uint64_t n)
 {
 	struct range v = { first, first + n };
 	const struct ranges all = { .v = &v, .n = 1 };
 	struct ranges held = { 0 }, rest = { 0 };
+	const bool moved = stamp__moved(r, o);
+	const struct file_stamp now = stamp__of(o);
 	int err = 0;
 
-	if (o->exposed && o->fd >= 0)
+	if (moved)
+		err = insiders__mapped_saved(r, o, 0, ~0ull, &held);
+	else if (o->exposed && o->fd >= 0)
 		err = insiders__mapped_saved(r, o, first, n, &held);
 	if (!err && held.n)
 		err = look_at(r, o, &held);
+	if (!err && moved)
+		err = start_anew(o, &held, &now);
 	if (!err)
 		err = ranges__without(&all, &held, &rest);
 	for (size_t i = 0; i < rest.n && !err; i++)
