@@ -314,7 +314,8 @@ def of_another(command):
     expect(insider.hear() == "0", "the test is wrong: the insider's memory changed")
     v = insider.finish()
     expect(not any(g["channel"] == "remote-memory" for g in v.gaps) and not v.changes, v.brief())
-    expect_verdict(v, "clean")
+    served = bool(v.gaps) and all("its file system gets contents" in g["reason"] for g in v.gaps)  # a virtual machine's root is 9p
+    expect_verdict(v, "uncertain" if served else "clean")
 
 
 def remote_watched(how, command):
@@ -403,8 +404,12 @@ def cut_together():
     expect(other.wait() == 0, f"the other one: {other.returncode}")
     v = insider.finish()
     found = [c for c in v.of(path) if c["channel"] == "truncate"]
-    expect({c["by"]["pid"] for c in found} == {mine.pid, other.pid}, f"{mine.pid}, {other.pid}: {v.brief()}")
-    expect(not any(c["range_known"] for c in found), v.brief())
+    pids = {c["by"]["pid"] for c in found}
+    if all(c["range_known"] for c in found):  # choke points see what a call works on
+        expect(pids == {mine.pid}, f"{mine.pid}: {v.brief()}")
+    else:
+        expect(pids == {mine.pid, other.pid}, f"{mine.pid}, {other.pid}: {v.brief()}")
+        expect(not any(c["range_known"] for c in found), v.brief())
 
 
 def cut_while_written(offset):
