@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Race-prone cases of other tests, again and again."""
+"""Race-prone cases of other tests, again and again, as many at once as there are processors."""
+import concurrent.futures
 import os
 import re
 import subprocess
@@ -44,11 +45,9 @@ def once(argv):
 
 def again(test, case):
     """RUNS times; all failures are told."""
-    start, bad = time.monotonic(), []
-    for _ in range(RUNS):
-        said = once([os.path.join(E2E, test + ".py"), case])
-        if said:
-            bad.append(said)
+    start, argv = time.monotonic(), [os.path.join(E2E, test + ".py"), case]
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        bad = [said for said in pool.map(lambda _: once(argv), range(RUNS)) if said]
     if bad:
         raise Failed(f"{len(bad)} of {RUNS} runs failed; the first: {bad[0]}")
     print(f"# {test} '{case}': {RUNS} runs in {time.monotonic() - start:.0f} s, none failed", flush=True)
