@@ -204,6 +204,7 @@ int object_counters(struct kcounters *c)
 		return 0;
 	}
 	c->error = 0;
+	c->shown = c->fd ? file_object(fd_file(c->fd - 1)) : 0;
 	c->size = object_size(object);
 	c->writecount = BPF_CORE_READ(mapping, host, i_writecount.counter);
 	c->mmap_writable = BPF_CORE_READ(mapping, i_mmap_writable.counter);

@@ -243,9 +243,10 @@ struct kcounters {
 	__u64 size;			 /* out: i_size */
 	__s32 writecount, mmap_writable; /* out */
 	__s32 error; /* out: 0, or -ENOENT: not watched, or another object now */
-	__u32 reserved;
+	__u32 fd;    /* in: a descriptor of the caller's plus 1, 0: none */
+	__u64 shown; /* out: the address_space whose pages the descriptor shows now; 0: it can't be told */
 };
-_Static_assert(sizeof(struct kcounters) == 32, "kcounters");
+_Static_assert(sizeof(struct kcounters) == 40, "kcounters");
 
 /** What object_pins (kern__pins) is given and gives back. */
 struct kpins {

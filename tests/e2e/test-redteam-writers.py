@@ -18,7 +18,8 @@ sys.path[:0] = [os.path.join(HERE, "..", "lib"), os.path.join(HERE, "..", "bpf")
 import kinds  # noqa: E402
 import mounts  # noqa: E402
 import ops  # noqa: E402
-from e2e import BPREC, PAGE, Insider, Peer, Report, Skip, descendants, expect, expect_verdict, need_root, prog, wait_until  # noqa: E402
+from e2e import (BPREC, PAGE, Insider, Outsider, Peer, Report, Skip, descendants, expect, expect_verdict, need_root,  # noqa: E402
+                 prog, wait_until)
 
 PAGES = 4
 HOLE = 0x4030582B  # FS_IOC_UNRESVSP64 of <linux/falloc.h>
@@ -426,6 +427,26 @@ def cut_while_written(offset):
     expect(named == pids, f"{sorted(pids - named)} not named: {v.brief()}")
 
 
+def copied_up(command):
+    """A file of an overlay's lower layer is mapped, copied up by an outsider who only opens it, and then changed in its layer: our
+    descriptor shows the copy by then, in which nothing changed. Was: same-bytes, and resnapshotted."""
+    place = mounts.overlay("lower")
+    place.create("below", b"".join(bytes([65 + n]) * PAGE for n in range(PAGES)))
+    insider = Insider(command=command)
+    m = insider.map(os.path.join(place.inside, "below"))
+    before = [insider.hash(m, n) for n in range(PAGES)]
+    insider.blocked()
+    os.close(os.open(os.path.join(place.inside, "below"), os.O_RDWR))
+    outsider = Outsider()
+    outsider.do("pwrite64", os.path.join(place.real, "below"), PAGE, 100, 1)
+    after = [insider.hash(m, n) for n in range(PAGES)]
+    expect([n for n in range(PAGES) if before[n] != after[n]] == [1], "the test is wrong: what it sees changed elsewhere, or not")
+    v = insider.finish()
+    found = [(c["channel"], c["by"]["pid"], c["offset"], c["length"], c["outcome"]) for c in v.changes]
+    expect(found == [("pwrite", outsider.pid, PAGE, 100, "lost")], v.brief())
+    expect(any("copied up" in g["reason"] for g in v.gaps), v.brief())
+
+
 def truncation(path, length=PAGE):
     """A process that cuts the file to so many bytes, by name."""
     return subprocess.Popen([sys.executable, "-c", f"import os; os.truncate({path!r}, {length})"])
@@ -459,6 +480,8 @@ def main():
     for command in ("record", "watch"):
         r.case(f"memory of another, who is gone, {command}", of_another, command)
     r.case("memory filled by another", filled_by_another)
+    for command in ("record", "watch"):
+        r.case(f"changed below after it was copied up, {command}", copied_up, command)
     r.case("two truncations at once", cut_together)
     r.case("cut while an insider writes", cut_while_written, 0)
     r.case("cut while an insider writes to its end", cut_while_written, PAGES * PAGE - PAGE // 2)

@@ -63,6 +63,7 @@ TABLE = [
     (13, "faults-only", OBJECTS, "rule 13: store-populate, 16 pages, tmpfs", "expected|no change of|clean"),
     (17, "moved-unmapped", MOVED, "its name, shared, ext4, record", "verdict uncertain"),
     (17, "moved-mapped-again", MOVED, "nobody maps it, ext4, record", "changes: verdict divergent"),
+    (19, "descriptor-trusted", "tests/e2e/test-redteam-writers.py", "copied up, record", "same-bytes"),
     (18, "stores-of-now", ALARM, "read-only later, tmpfs, record", "verdict divergent"),
 ]
 

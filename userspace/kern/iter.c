@@ -171,6 +171,16 @@ int kern__counters(struct kern *k, uint64_t object, struct kern_counters *ret)
 	return 0;
 }
 
+int kern__shows(struct kern *k, int fd, uint64_t object)
+{
+	struct kcounters c = { .object = object, .fd = fd + 1, .error = -EOPNOTSUPP };
+	int err = run(k, KHOOK_object_counters, &c, sizeof(c));
+
+	if (err || c.error)
+		return err ? err : c.error;
+	return c.shown == object;
+}
+
 void kern__calm(struct kern *k, int pid)
 {
 	const uint32_t key = pid;

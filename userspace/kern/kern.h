@@ -116,6 +116,9 @@ struct kern_counters {
 };
 /** Reads them. -ENOENT: the object isn't watched, or the key now belongs to another object. */
 int kern__counters(struct kern *k, uint64_t object, struct kern_counters *ret);
+/** Does a descriptor of ours show the pages of a watched object? 1, 0 (on an overlay it shows another file after a copy-up), or an
+ *  error as of kern__counters. */
+int kern__shows(struct kern *k, int fd, uint64_t object);
 struct kpins;
 /** Looks for pages that somebody has pinned, to store into when it likes, among [first, first + n) of a watched object (as many
  *  as there are, in whole groups of 64); bprec/khook.h has the answer. 0, -ENOENT as above, or -errno. */

@@ -155,7 +155,7 @@ int compare__change(struct recorder *r, struct object *o, uint64_t first, uint64
 		    struct ev_change *ev)
 {
 	struct looked l = { .first_event = ~0ull, .size = object__size(o) };
-	const bool readable = o->fd >= 0 && !(ev->flags & CHANGE_IN_FLIGHT);
+	bool readable = o->fd >= 0 && !(ev->flags & CHANGE_IN_FLIGHT);
 	struct ranges mapped = { 0 };
 	bool more = false;
 	int err;
@@ -164,6 +164,10 @@ int compare__change(struct recorder *r, struct object *o, uint64_t first, uint64
 	err = insiders__mapped(r, o, first, n, &mapped);
 	if (!err && readable)
 		err = object__each_saved(o, first, n, compare_part, r, &l);
+	if (!err && readable)
+		err = object__shown(r, o, &readable);
+	if (!readable)
+		space_diffs__free(&l.diffs);
 	if (l.diffs.n)
 		insiders__note_entries(r, o, first, n);
 	ev->saved_ns = readable ? now_ns() : 0;
@@ -196,6 +200,7 @@ int compare__insider(struct recorder *r, struct object *o, const struct kevent *
 		all || ke->length == ~0ull
 			? ~0ull - first
 			: (ke->offset + ke->length + BPREC_PAGE_SIZE - 1) / BPREC_PAGE_SIZE - first;
+	bool shown = true;
 	int err;
 
 	compare__widen(r, o, &first, &n);
@@ -204,6 +209,8 @@ int compare__insider(struct recorder *r, struct object *o, const struct kevent *
 	err = object__each_saved(o, first, n, compare_part, r, &l);
 	insiders__note_entries(r, o, first, n);
 	if (!err)
+		err = object__shown(r, o, &shown);
+	if (!err && shown)
 		err = write_all_pages(r, o, PAGES_INSIDER, &l);
 	ev.pages_event = l.first_event;
 	if (!err)

@@ -231,6 +231,8 @@ static int go_on(struct recorder *r, struct object *o, double limit_ns, bool las
 	struct space_diffs d = { 0 };
 	uint64_t size = object__size(o);
 	int64_t n = 0, unclocked = 0;
+	bool shown = true;
+	int err = 0;
 
 	while (n >= 0 && !is_done(l)) {
 		n = read_some(r, o, l, &d, &size);
@@ -242,13 +244,15 @@ static int go_on(struct recorder *r, struct object *o, double limit_ns, bool las
 		if ((double)(processor_ns() - start) >= limit_ns)
 			break;
 	}
-	if (!last && d.n && is_odd(r, o, size)) {
+	if (n >= 0)
+		err = object__shown(r, o, &shown);
+	if (err || !shown || (!last && d.n && is_odd(r, o, size))) {
 		space_diffs__free(&d);
 		object__drop_look(o);
-		return 0;
+		return err;
 	}
 	l->differing += d.n;
-	const int err = n < 0 ? (int)n : compare__found(r, o, &d, size, now_ns());
+	err = n < 0 ? (int)n : compare__found(r, o, &d, size, now_ns());
 	space_diffs__free(&d);
 	return err;
 }

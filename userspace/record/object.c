@@ -158,11 +158,20 @@ static int tell_served(struct recorder *r, const struct object *o, uint64_t magi
 			 "which can change them unseen");
 }
 
-/** Gives the object a descriptor, if it has none or a borrowed one. */
-static void adopt_fd(struct recorder *r, struct object *o, int fd, bool is_dup)
+/** Is the descriptor one of another file system, which passes on what is read (overlayfs; FUSE with passthrough)? magic: the
+ *  object's file system, 0: not known. */
+static bool is_layered(int fd, uint64_t magic)
 {
 	struct statfs st;
 
+	if (fstatfs(fd, &st))
+		return false;
+	return magic ? (uint64_t)st.f_type != magic : st.f_type == OVERLAYFS_SUPER_MAGIC;
+}
+
+/** Gives the object a descriptor, if it has none or a borrowed one. */
+static void adopt_fd(struct recorder *r, struct object *o, int fd, bool is_dup, uint64_t magic)
+{
 	if (fd < 0)
 		return;
 	if (o->fd >= 0 && (!o->fd_is_dup || is_dup)) {
@@ -175,7 +184,7 @@ static void adopt_fd(struct recorder *r, struct object *o, int fd, bool is_dup)
 		r->open_fds++;
 	o->fd = fd;
 	o->fd_is_dup = is_dup;
-	o->layered = !fstatfs(fd, &st) && st.f_type == OVERLAYFS_SUPER_MAGIC;
+	o->layered = is_layered(fd, magic);
 }
 
 int object__get(struct recorder *r, const struct object_key *k, const char *path, uint32_t flags,
@@ -196,14 +205,14 @@ int object__get(struct recorder *r, const struct object_key *k, const char *path
 		o->fd = -1;
 		o->device = flags & OBJECT_DEVICE;
 		o->memory = k->fs_magic == TMPFS_MAGIC || k->fs_magic == HUGETLBFS_MAGIC;
-		adopt_fd(r, o, fd, fd_is_dup);
+		adopt_fd(r, o, fd, fd_is_dup, k->fs_magic);
 		HASH_ADD_INT(r->objects, id, o);
 		index_inode(r, o);
 		err = write_object(r, o, k, path, flags);
 		if (!err)
 			err = tell_served(r, o, k->fs_magic);
 	} else {
-		adopt_fd(r, o, fd, fd_is_dup);
+		adopt_fd(r, o, fd, fd_is_dup, k->fs_magic);
 	}
 	o->writecount = k->writecount;
 	o->mmap_writable = k->mmap_writable;
@@ -265,11 +274,26 @@ static bool is_saved(struct recorder *r, const struct object *o, uint64_t first,
 	return false;
 }
 
+int object__shown(struct recorder *r, struct object *o, bool *ret)
+{
+	*ret = !o->layered || !r->k || !o->key || o->fd < 0 || kern__shows(r->k, o->fd, o->key) > 0;
+	if (*ret)
+		return 0;
+	close(o->fd);
+	o->fd = -1;
+	r->open_fds--;
+	return emit__gap(
+		r, GAP_UNREADABLE, CH_UNKNOWN, o->id,
+		"it was copied up: its contents, in a lower layer of the overlay, can't be "
+		"read any more");
+}
+
 int object__save(struct recorder *r, struct object *o, uint64_t first, uint64_t n)
 {
 	struct space_runs runs = { 0 };
 	const uint64_t begin = now_ns();
 	uint64_t size = 0, lost = 0;
+	bool shown = true;
 	int err;
 
 	if (o->device || o->fd < 0 || is_saved(r, o, first, first + n))
@@ -277,6 +301,10 @@ int object__save(struct recorder *r, struct object *o, uint64_t first, uint64_t 
 	if (!o->saved.n)
 		o->stamp = stamp__of(o);
 	err = space__save_file(r->w, o->fd, first, n, &runs, &size, &lost);
+	if (!err)
+		err = object__shown(r, o, &shown);
+	if (err || !shown)
+		goto out;
 	if (!err)
 		err = space__emit_pages(r->w, o->id, PAGES_MAPPED, first, &runs, size, NULL,
 					emit__feed, r);
@@ -288,6 +316,7 @@ int object__save(struct recorder *r, struct object *o, uint64_t first, uint64_t 
 	ranges__settle(&o->saved);
 	if (!o->look_ns)
 		o->look_ns = begin;
+out:
 	space_runs__free(&runs);
 	return err;
 }

@@ -37,6 +37,9 @@ struct object *object__find(struct recorder *r, uint32_t id);
 struct object *object__by_kevent(struct recorder *r, const struct kevent *ke);
 /** The same of a line of the kernel's lists. */
 struct object *object__by_hold(struct recorder *r, const struct khold *h);
+/** To be asked when contents were read from our descriptor: are they the object's? On an overlay they are those of another file after
+ *  a copy-up, whatever was mapped before. Then the descriptor is closed, a gap is written, and *ret is false. 0 or -errno. */
+int object__shown(struct recorder *r, struct object *o, bool *ret);
 /** Makes sure that pages [first, first + n) are saved and up to date (EV_PAGES). 0 or -errno. */
 int object__save(struct recorder *r, struct object *o, uint64_t first, uint64_t n);
 /** Calls fn with each saved range that meets [first, first + n). 0, -errno or fn's value. */

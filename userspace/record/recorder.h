@@ -178,10 +178,10 @@ struct object {
 	int fd;		/* our own read-only descriptor, pins the object; -1: none */
 	bool fd_is_dup; /* shares the program's open file description: not kept */
 	bool device;
-	bool layered; /* our descriptor is of an overlay: after a copy-up it shows another file */
-	bool memory;  /* of shmem or hugetlbfs: its stores leave no trace of any kind */
-	bool exposed; /* an outsider could or can write it */
-	bool hidden;  /* ... by stores that no hook shows; never false again */
+	bool layered; /* our descriptor is of another file system (an overlay), which may pass on another file */
+	bool memory;	    /* of shmem or hugetlbfs: its stores leave no trace of any kind */
+	bool exposed;	    /* an outsider could or can write it */
+	bool hidden;	    /* ... by stores that no hook shows; never false again */
 	bool stores_inside; /* an insider can store into it, or could since it was looked at whole */
 	bool recount;	    /* somebody who held it is gone: look again who does */
 	int32_t writecount, mmap_writable; /* at the last look */

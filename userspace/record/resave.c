@@ -19,12 +19,15 @@ static int look_at(struct recorder *r, struct object *o, const struct ranges *pa
 {
 	struct space_diffs d = { 0 };
 	uint64_t size = object__size(o);
+	bool shown = true;
 	int err = 0;
 
 	for (size_t i = 0; i < pages->n && !err; i++)
 		err = space__compare_file(r->w, r->m, o->id, o->fd, pages->v[i].first,
 					  pages->v[i].end - pages->v[i].first, &d, &size);
 	if (!err)
+		err = object__shown(r, o, &shown);
+	if (!err && shown)
 		err = compare__found(r, o, &d, size, now_ns());
 	space_diffs__free(&d);
 	return err;
