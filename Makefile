@@ -165,7 +165,7 @@ test-matrix:
 	$(if $(VM),$(Q)$(as_root) env BUILD=$(B) tests/vm/run -t 14400 $(addprefix -k ,$(filter 6.%,$(VM))) -c '$(strip $(MATRIX))' -o $(B)/matrix $(T))
 
 coverage:
-	$(Q)cp $(B)/matrix/*.txt docs/coverage/ && scripts/coverage.py
+	$(Q)scripts/coverage.py --add $(B)/matrix/*.txt
 
 bench:
 	@scripts/deps.sh build bench

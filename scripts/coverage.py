@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""scripts/coverage.py [--check]: makes docs/COVERAGE.md out of the results of the matrix in docs/coverage/*.txt, which
-tests/matrix/run writes. --check: says whether it is what they make (a lint); operations that are newer than the page are left
+"""scripts/coverage.py [--add FILE...|--check]: makes docs/COVERAGE.md out of the results of the matrix in docs/coverage/*.txt.
+--add: first takes results that tests/matrix/run has written over to there; those of kinds that it ran take the place of older
+ones. --check: says whether it is what they make (a lint); operations that are newer than the page are left
 out of the comparison.
 """
 import glob
@@ -100,8 +101,36 @@ def page(ops):
     return "\n".join(lines).replace("\n\n\n", "\n\n") + "\n"
 
 
+def kind_of(line):
+    """The kind of object that a line of a result is about; "" for those about all."""
+    if not line.startswith("#"):
+        return line.split(" | ")[0]
+    found = re.match(r"# (?:skip|not run) ([^:]+):", line)
+    return found[1] if found else ""
+
+
+def add(path):
+    """Takes a result over."""
+    with open(path) as f:
+        new = f.read().splitlines()
+    kernel = re.match(r"# kernel ([\w.]+)", new[0])[1]
+    name, old = os.path.join(ROOT, "docs", "coverage", kernel + ".txt"), []
+    if os.path.exists(name):
+        with open(name) as f:
+            old = f.read().splitlines()
+    kinds_run = {kind_of(line) for line in new}
+    kept = [line for line in old if kind_of(line) not in kinds_run]
+    if kept:  # what was said of the older run as a whole is said of what is left of it
+        kept = [line for line in old if re.match(r"# \d+ of the", line) and line not in new] + kept
+    with open(name, "w") as f:
+        f.write("".join(line + "\n" for line in new[:2] + kept + new[2:]))
+
+
 def main():
     ops = cells.operations()
+    if sys.argv[1:2] == ["--add"]:
+        for path in sys.argv[2:]:
+            add(path)
     if sys.argv[1:] == ["--check"]:
         with open(PAGE) as f:
             text = f.read()

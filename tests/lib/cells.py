@@ -2,9 +2,9 @@
 """The matrix: every way of changing (ops.py) x every kind of object (kinds.py) x kind of mapping x age of the outsider x
 what was read before, and controls that are no outside change.
 
-All cells of one kind are one recording: each has an object of its own, which one insider maps; it is blocked in read(0)
-while two outsiders, one older and one younger than the recording, change the objects. Then each cell is held against what
-check says of its object. A cell's result is one letter:
+All cells of one kind are one recording (or some, where memory is short): each has an object of its own, which one insider maps;
+it is blocked in read(0) while two outsiders, one older and one younger than the recording, change the objects. Then each cell is
+held against what check says of its object. A cell's result is one letter:
 
   e  exact            the bytes and their place are in the trace
   s  same-bytes       nothing differed
@@ -477,11 +477,14 @@ def run_kind(kind, share, probe):
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     cells = choose(kind, share)
-    recording = Recording(kind, cells)
-    recording.run()
-    judge = Judge(recording, probe)
-    for c in cells:
-        judge.judge(c)
+    most = kind.most() or len(cells)
+    for i in range(0, len(cells), most):
+        part = cells[i:i + most]
+        recording = Recording(kind, part)
+        recording.run()
+        judge = Judge(recording, probe)
+        for c in part:
+            judge.judge(c)
     return cells
 
 

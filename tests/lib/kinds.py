@@ -9,6 +9,7 @@ import atexit
 import ctypes
 import mmap
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -95,6 +96,10 @@ class Kind:
     def size(self):
         """Bytes of an object at the beginning; the last page is a partial one."""
         return (self.first - 1) * self.unit + 1000
+
+    def most(self):
+        """Objects that one recording can have; 0: any number."""
+        return 0
 
     def open(self):
         """Before the first object of a recording."""
@@ -312,6 +317,12 @@ class Hugetlb(Kind):
         self.unit_pages = 0
         self.place = mounts.Place(mounts.mount(e2e.tempdir(), "-t", "hugetlbfs", "-o", "pagesize=2M", "hugetlbfs"))
         atexit.register(self.close)
+
+    def most(self):
+        """A third of the memory that is there."""
+        with open("/proc/meminfo") as f:
+            left = int(re.search(r"MemAvailable: +(\d+) kB", f.read())[1]) << 10
+        return max(1, left // 3 // (2 * self.first * self.unit))
 
     def more(self, n):
         """Takes n pages more from the machine."""
