@@ -97,7 +97,8 @@ def found_while_running(folder, *options, command="record"):
     all_looks, _ = looks(trace)
     likely = [n for read, n, _ in all_looks if read == "what is likely"]
     expect(likely and max(likely) < BIG // PAGE // 2, f"looks read {max(likely, default=0)} pages")
-    expect(all_looks[-1][0] == "all", f"the last look read {all_looks[-1]}")
+    # while the insider ends, one of what is likely may still come behind it
+    expect("all" in [read for read, _, _ in all_looks[-3:]], f"the last looks read {all_looks[-3:]}")
 
 
 def stores_right_before_the_end(folder, *options):
