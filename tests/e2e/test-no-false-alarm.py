@@ -3,11 +3,13 @@
 # timeout 200
 """No false alarm: what is no outside change of mapped memory leaves the verdict clean, and no change is listed."""
 import os
+import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 import mounts  # noqa: E402
-from e2e import PAGE, Insider, Outsider, Report, expect, expect_verdict, need_root  # noqa: E402
+from e2e import (BPREC, PAGE, Insider, Outsider, Report, check, expect, expect_verdict, need_root, prog,  # noqa: E402
+                 tempdir)
 
 SIZE = 4 * PAGE + 1000
 OPS = ("write", "pwrite64", "writev", "pwritev", "pwritev2", "write-dup", "write-scm", "write-inherited", "append", "fallocate",
@@ -64,6 +66,16 @@ def stores_before(place, command):
         insider.ask(f"protect {m} r")
         insider.ask(f"unmap {m}")
     clean(insider)
+
+
+def churned(place, command):
+    """An insider writes, cuts and grows a file while another maps it, again and again: looks at it find what calls under way have
+    done, and zeros between what was the end and what was written behind it."""
+    for i in range(6):
+        path, trace = os.path.join(place.inside, f"churned-{command}-{i}"), os.path.join(tempdir(), "trace")
+        subprocess.run([BPREC, command, "-q", "-o", trace, prog("churn"), path], check=True, timeout=120)
+        v = check(trace)
+        expect(not v.changes, v.brief())
 
 
 def nobody_maps(place):
@@ -170,6 +182,7 @@ def main():
         r.case(f"stores by the insider through its own mappings, {fs}", own_store, place)
         for command in ("record", "watch"):
             r.case(f"stores by a mapping that is read-only later, {fs}, {command}", stores_before, place, command)
+            r.case(f"written and mapped at once, {fs}, {command}", churned, place, command)
         r.case(f"files that nobody maps, {fs}", nobody_maps, place)
         r.case(f"pages beyond the mapping, {fs}", beyond, place)
         r.case(f"rename over a mapped file, {fs}", rename_over, place)

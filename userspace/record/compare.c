@@ -329,6 +329,16 @@ static int add_queued(struct recorder *r, struct ranges *s, const struct kevent 
 	return sums__add_pages(r, ke, s);
 }
 
+/** A call that writes behind the end makes zeros of what lies between; with a cut before it, what was there is gone. The call is
+ *  written down with these pages (compare__widen). */
+static int add_grown(struct recorder *r, struct ranges *s, const struct object *o)
+{
+	uint64_t first = ~0ull, n = 0;
+
+	compare__widen(r, o, &first, &n);
+	return n ? ranges__add(s, first, first + n) : 0;
+}
+
 /** Pages that calls explain which are under way, or not yet written down, or still in the queue. */
 static int explained_pages(struct recorder *r, const struct object *o, struct ranges *s)
 {
@@ -340,6 +350,8 @@ static int explained_pages(struct recorder *r, const struct object *o, struct ra
 		err = add_insiders(s, r, o);
 	for (size_t i = r->kq_at; i < r->kq_n && !err; i++)
 		err = add_queued(r, s, &r->kq[i], o);
+	if (!err && s->n)
+		err = add_grown(r, s, o);
 	ranges__settle(s);
 	return err;
 }
