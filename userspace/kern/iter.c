@@ -158,13 +158,22 @@ int kern__pins(struct kern *k, uint64_t object, uint64_t first, uint64_t n, stru
 	return err ? err : p.error;
 }
 
+static int counters(struct kern *k, struct kcounters *c)
+{
+	int err;
+
+	c->error = -EOPNOTSUPP;
+	err = run(k, KHOOK_object_counters, c, sizeof(*c));
+	return err ? err : c->error;
+}
+
 int kern__counters(struct kern *k, uint64_t object, struct kern_counters *ret)
 {
-	struct kcounters c = { .object = object, .error = -EOPNOTSUPP };
-	int err = run(k, KHOOK_object_counters, &c, sizeof(c));
+	struct kcounters c = { .object = object };
+	const int err = counters(k, &c);
 
-	if (err || c.error)
-		return err ? err : c.error;
+	if (err)
+		return err;
 	ret->size = c.size;
 	ret->writecount = c.writecount;
 	ret->mmap_writable = c.mmap_writable;
@@ -173,12 +182,10 @@ int kern__counters(struct kern *k, uint64_t object, struct kern_counters *ret)
 
 int kern__shows(struct kern *k, int fd, uint64_t object)
 {
-	struct kcounters c = { .object = object, .fd = fd + 1, .error = -EOPNOTSUPP };
-	int err = run(k, KHOOK_object_counters, &c, sizeof(c));
+	struct kcounters c = { .object = object, .fd = fd + 1 };
+	const int err = counters(k, &c);
 
-	if (err || c.error)
-		return err ? err : c.error;
-	return c.shown == object;
+	return err ? err : c.shown == object;
 }
 
 void kern__calm(struct kern *k, int pid)

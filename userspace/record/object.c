@@ -169,6 +169,13 @@ static bool is_layered(int fd, uint64_t magic)
 	return magic ? (uint64_t)st.f_type != magic : st.f_type == OVERLAYFS_SUPER_MAGIC;
 }
 
+static void close_fd(struct recorder *r, struct object *o)
+{
+	close(o->fd);
+	o->fd = -1;
+	r->open_fds--;
+}
+
 /** Gives the object a descriptor, if it has none or a borrowed one. */
 static void adopt_fd(struct recorder *r, struct object *o, int fd, bool is_dup, uint64_t magic)
 {
@@ -237,28 +244,29 @@ void object__forget_pages(struct object *o)
 	o->look_ns = 0;
 }
 
+/** What is left of the saved pages, if it could be found out. */
+static int set_saved(struct object *o, struct ranges *kept, int err)
+{
+	ranges__free(err ? kept : &o->saved);
+	if (!err)
+		o->saved = *kept;
+	return err;
+}
+
 int object__forget(struct object *o, uint64_t first, uint64_t n)
 {
 	struct range v = { first, n > ~0ull - first ? ~0ull : first + n };
 	const struct ranges gone = { .v = &v, .n = 1 };
 	struct ranges kept = { 0 };
-	const int err = ranges__without(&o->saved, &gone, &kept);
 
-	ranges__free(err ? &kept : &o->saved);
-	if (!err)
-		o->saved = kept;
-	return err;
+	return set_saved(o, &kept, ranges__without(&o->saved, &gone, &kept));
 }
 
 int object__keep(struct object *o, const struct ranges *pages)
 {
 	struct ranges kept = { 0 };
-	const int err = ranges__both(&o->saved, pages, &kept);
 
-	ranges__free(err ? &kept : &o->saved);
-	if (!err)
-		o->saved = kept;
-	return err;
+	return set_saved(o, &kept, ranges__both(&o->saved, pages, &kept));
 }
 
 /** True if [first, end) is saved and can have changed in no way that we don't know of. */
@@ -279,9 +287,7 @@ int object__shown(struct recorder *r, struct object *o, bool *ret)
 	*ret = !o->layered || !r->k || !o->key || o->fd < 0 || kern__shows(r->k, o->fd, o->key) > 0;
 	if (*ret)
 		return 0;
-	close(o->fd);
-	o->fd = -1;
-	r->open_fds--;
+	close_fd(r, o);
 	return emit__gap(
 		r, GAP_UNREADABLE, CH_UNKNOWN, o->id,
 		"it was copied up: its contents, in a lower layer of the overlay, can't be "
@@ -305,9 +311,7 @@ int object__save(struct recorder *r, struct object *o, uint64_t first, uint64_t 
 		err = object__shown(r, o, &shown);
 	if (err || !shown)
 		goto out;
-	if (!err)
-		err = space__emit_pages(r->w, o->id, PAGES_MAPPED, first, &runs, size, NULL,
-					emit__feed, r);
+	err = space__emit_pages(r->w, o->id, PAGES_MAPPED, first, &runs, size, NULL, emit__feed, r);
 	if (!err && lost)
 		err = emit__gap(r, GAP_UNREADABLE, CH_UNKNOWN, o->id,
 				"%llu pages could not be read", (unsigned long long)lost);
@@ -375,9 +379,7 @@ static void release(struct recorder *r, struct object *o)
 {
 	if (o->fd < 0)
 		return;
-	close(o->fd);
-	o->fd = -1;
-	r->open_fds--;
+	close_fd(r, o);
 	object__forget_pages(o);
 	if (r->k && o->key)
 		kern__unwatch(r->k, o->key);

@@ -3,9 +3,9 @@
  * resave.c: contents of pages that are mapped once more.
  *
  * Pages of an object that somebody outside can write are read again at each mapping (object__save): nobody watched them while
- * nobody mapped them. So are those of a file whose size or times have moved (stamp.c). Where an insider maps them already, what has changed since they were saved is a change that this insider
- * could see. It mustn't become the contents as if they had been so all the time; so such pages are looked at (compare.c), and
- * only the others are saved.
+ * nobody mapped them. So are those of a file whose size or times have moved (stamp.c). Where an insider maps them already,
+ * what has changed since they were saved is a change that this insider could see. It mustn't become the contents as if they
+ * had been so all the time; so such pages are looked at (compare.c), and only the others are saved.
  */
 #include "record/resave.h"
 
@@ -46,7 +46,7 @@ int resave__pages(struct recorder *r, struct object *o, uint64_t first, uint64_t
 	const struct ranges all = { .v = &v, .n = 1 };
 	struct ranges held = { 0 }, rest = { 0 };
 	const bool moved = stamp__moved(r, o);
-	const struct file_stamp now = stamp__of(o);
+	const struct file_stamp now = moved ? stamp__of(o) : o->stamp;
 	int err = 0;
 
 	if (moved)
