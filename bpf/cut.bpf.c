@@ -102,7 +102,7 @@ static long truncated(void *map, const __u64 *key, struct watch *w, struct trunc
 }
 
 /* Tells that the call may have cut this object. (Only a lookup: whatever has the key now, is looked at.) */
-static __noinline int may_have_cut(__u64 object, const struct truncation *call)
+__noinline int may_have_cut(__u64 object, const struct truncation *call)
 {
 	struct watch *w = bpf_map_lookup_elem(&watched, &object);
 

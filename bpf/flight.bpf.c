@@ -145,44 +145,76 @@ static __always_inline void over(struct flight *f, __s64 ret)
 		flight_late(f, ret);
 }
 
-/* The other parts of a call that changes several objects. */
-__noinline int end_slots(__u32 n, __s64 ret)
+/* One of the other parts of a call that changes several objects. A function of its own, so that it is verified once. */
+__noinline int end_slot(__u32 slot, __s64 ret)
 {
-	struct flight_key key = { bpf_get_current_pid_tgid(), 0 };
+	struct flight_key key = { bpf_get_current_pid_tgid(), slot };
+	struct flight *kept = bpf_map_lookup_elem(&flights, &key);
 
-	for (__u32 i = 1; i < PARTS_MAX && i < n; i++) {
-		key.slot = i;
-		struct flight *kept = bpf_map_lookup_elem(&flights, &key);
-		if (!kept)
-			continue;
-		struct flight f = *kept;
-		over(&f, ret);
-		bpf_map_delete_elem(&flights, &key);
+	if (!kept)
+		return 0;
+	over(kept, ret);
+	bpf_map_delete_elem(&flights, &key);
+	return 0;
+}
+
+static __always_inline void end_slots(__u32 n, __s64 ret)
+{
+	for (__u32 i = 1; i < PARTS_MAX && i < n; i++)
+		end_slot(i, ret);
+}
+
+/* Ends a call that is a change, or several, and takes it out of the table; not sooner: cut.bpf.c. */
+static __always_inline void changes_over(const struct flight_key *key, struct flight *f, __s64 ret)
+{
+	const __u32 nslots = f->nslots;
+
+	over(f, ret);
+	flight_take(key);
+	end_slots(nslots, ret);
+}
+
+static __always_inline bool is_change(const struct flight *f)
+{
+	return f->end >= END_PART || f->end <= END_APPEND;
+}
+
+__noinline int flight_end_change(__s64 ret)
+{
+	const struct flight_key key = { bpf_get_current_pid_tgid(), 0 };
+
+	if (quick_end(key.who, ret))
+		return 0;
+	struct flight *f = bpf_map_lookup_elem(&flights, &key);
+	if (!f)
+		return 0;
+	if (f->nr == current_call() && is_change(f)) {
+		changes_over(&key, f, ret);
+		return 0;
 	}
+	if (f->nr == current_call() && f->end == END_BY_SIZE)
+		__sync_fetch_and_add(&truncating, -1);
+	flight_take(&key);
 	return 0;
 }
 
 __noinline int flight_end(__s64 ret)
 {
-	struct flight_key key = { bpf_get_current_pid_tgid(), 0 };
+	const struct flight_key key = { bpf_get_current_pid_tgid(), 0 };
 
 	if (quick_end(key.who, ret))
 		return 0;
 	struct flight *kept = bpf_map_lookup_elem(&flights, &key);
 	if (!kept)
 		return 0;
+	if (kept->nr == current_call() && is_change(kept)) {
+		changes_over(&key, kept, ret);
+		return 0;
+	}
 	struct flight f = *kept;
-	if (f.nr != current_call()) {
-		flight_take(&key);
-		return 0;
-	}
-	if (f.end >= END_PART || f.end <= END_APPEND) {
-		over(&f, ret);
-		flight_take(&key); /* not sooner: cut.bpf.c */
-		end_slots(f.nslots, ret);
-		return 0;
-	}
 	flight_take(&key);
+	if (f.nr != current_call())
+		return 0;
 	if (f.end == END_BY_FD)
 		return open_end(&f, ret);
 	if (f.end == END_BY_SIZE)

@@ -198,7 +198,7 @@ static __always_inline int end_late(struct sys_exit *ctx)
 		return ctx->ret < 0 ? 0 : opened(ctx->ret);
 	if (ctx->nr == NR64_RECVMSG && ctx->ret >= 0)
 		given(regs->si);
-	return flight_end(ctx->ret);
+	return flight_end_change(ctx->ret);
 }
 
 SEC("tracepoint/syscalls/sys_exit_read")

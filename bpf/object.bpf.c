@@ -69,12 +69,12 @@ static __always_inline __u32 mem_owner(struct file *file, struct inode *inode)
 	return pid != bpf_get_current_pid_tgid() >> 32 ? pid : 0;
 }
 
-/* The order of the tests is that of their cost: this runs for every write on the machine. */
-static __always_inline int target(struct file *file, __u64 object, struct target *ret)
+/* What a file with this mapping and inode is, whether it may be written or not; w: the entry of the mapping. Sets ret->object and
+ * ret->pid. The order of the tests is that of their cost: this runs for every write on the machine. */
+static __always_inline int target(struct file *file, __u64 object, struct inode *inode,
+				  const struct watch *w, struct target *ret)
 {
-	ret->file = (__u64)file;
-	if (!watch_find(object)) {
-		struct inode *inode = BPF_CORE_READ(file, f_inode);
+	if (!w) {
 		__u64 magic = BPF_CORE_READ(inode, i_sb, s_magic);
 		if (magic == PROC_MAGIC && !is_insider()) {
 			ret->pid = mem_owner(file, inode);
@@ -86,23 +86,37 @@ static __always_inline int target(struct file *file, __u64 object, struct target
 		if (!object || !watch_find(object))
 			return TARGET_NONE;
 	}
-	if (!(BPF_CORE_READ(file, f_mode) & FMODE_WRITE))
-		return TARGET_NONE;
 	ret->object = object;
-	ret->f_flags = BPF_CORE_READ(file, f_flags);
 	return TARGET_WATCHED;
 }
 
 __noinline int opened_target(const struct opened *o, struct target *ret)
 {
-	return o && ret ? target((void *)o->file, o->mapping, ret) : TARGET_NONE;
+	int kind;
+
+	if (!o || !ret)
+		return TARGET_NONE;
+	ret->file = o->file;
+	ret->f_flags = o->f_flags;
+	kind = target((void *)o->file, o->mapping, (void *)o->inode,
+		      watch_find_open(o->mapping, o->inode), ret);
+	return kind == TARGET_WATCHED && !(o->f_mode & FMODE_WRITE) ? TARGET_NONE : kind;
 }
 
 __noinline int file_target(__u64 file_addr, struct target *ret)
 {
 	struct file *file = (void *)file_addr;
+	int kind;
 
-	return file && ret ? target(file, (__u64)BPF_CORE_READ(file, f_mapping), ret) : TARGET_NONE;
+	if (!file || !ret)
+		return TARGET_NONE;
+	ret->file = file_addr;
+	__u64 object = (__u64)BPF_CORE_READ(file, f_mapping);
+	kind = target(file, object, BPF_CORE_READ(file, f_inode), watch_find(object), ret);
+	if (kind != TARGET_WATCHED)
+		return kind;
+	ret->f_flags = BPF_CORE_READ(file, f_flags);
+	return BPF_CORE_READ(file, f_mode) & FMODE_WRITE ? kind : TARGET_NONE;
 }
 
 __noinline int mem_written(const struct note *range, __u32 pid)

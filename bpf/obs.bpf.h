@@ -482,6 +482,30 @@ static __always_inline struct watch *watch_find(__u64 object)
 	return NULL;
 }
 
+/** What is read of an inode at once: fields that follow each other up to 6.18. */
+struct inode_head {
+	__u64 sb, mapping, security, ino;
+};
+
+/** The same for f_mapping and f_inode of an open file, nearly always with less reads; but it takes more of the stack. */
+static __always_inline struct watch *watch_find_open(__u64 object, __u64 inode)
+{
+	struct watch *w = bpf_map_lookup_elem(&watched, &object);
+	struct inode *host = (void *)inode;
+	struct inode_head head;
+
+	if (!w)
+		return NULL;
+	if (bpf_core_field_offset(host->i_ino) == bpf_core_field_offset(host->i_sb) + 24) {
+		bpf_core_read(&head, sizeof(head), &host->i_sb);
+		struct super_block *sb = (void *)head.sb;
+		if (w->inode == head.ino && w->generation == BPF_CORE_READ(host, i_generation) &&
+		    w->dev == BPF_CORE_READ(sb, s_dev))
+			return w;
+	}
+	return watch_find(object);
+}
+
 /** True for a folio of several pages: bit PG_head of the flags word, which is the first. */
 static __always_inline bool folio_is_large(struct folio *folio)
 {
@@ -512,26 +536,38 @@ static __always_inline __u64 fd_file(__u32 fd)
 	return (__u64)file;
 }
 
-/** Where an open file leads: mapping, a field between, and inode as they follow each other in struct file from 6.12 on. */
+/** What matters of an open file, as it follows each other in struct file from 6.12 on. */
 struct opened {
+	__u32 before;
+	__u32 f_mode;
+	__u64 op;
 	__u64 mapping; /* f_mapping */
 	__u64 between;
 	__u64 inode; /* f_inode */
-	__u64 file;  /* address of the struct file */
+	__u32 f_flags;
+	__u32 behind;
+	__u64 file; /* address of the struct file */
 };
+#define OPENED_BYTES \
+	(__builtin_offsetof(struct opened, behind) - __builtin_offsetof(struct opened, f_mode))
 
-/** Fills it; where the two are next but one to each other, they are read at once. */
+/** Fills it; at once, where the fields are as above. */
 static __always_inline void read_opened(__u64 file_addr, struct opened *ret)
 {
 	struct file *file = (void *)file_addr;
+	const __u64 mapping_at = bpf_core_field_offset(file->f_mapping);
 
 	ret->file = file_addr;
-	if (bpf_core_field_offset(file->f_inode) == bpf_core_field_offset(file->f_mapping) + 16) {
-		bpf_core_read(ret, __builtin_offsetof(struct opened, file), &file->f_mapping);
+	if (bpf_core_field_offset(file->f_mode) + 12 == mapping_at &&
+	    bpf_core_field_offset(file->f_inode) == mapping_at + 16 &&
+	    bpf_core_field_offset(file->f_flags) == mapping_at + 24) {
+		bpf_core_read(&ret->f_mode, OPENED_BYTES, &file->f_mode);
 		return;
 	}
 	ret->mapping = (__u64)BPF_CORE_READ(file, f_mapping);
 	ret->inode = (__u64)BPF_CORE_READ(file, f_inode);
+	ret->f_mode = BPF_CORE_READ(file, f_mode);
+	ret->f_flags = BPF_CORE_READ(file, f_flags);
 }
 
 /** False: a descriptor of the current task leads to nothing that matters here, and nothing more has to be done. Most writes on a
@@ -689,6 +725,9 @@ static __always_inline void flight_keep(struct flight *f, __u64 slot)
 }
 /** Ends the current thread's call with this result, whatever its kind. */
 int flight_end(__s64 ret);
+/** The same where the call can only be one that changes something, or has failed: a program with this is verified in half the
+ *  time. */
+int flight_end_change(__s64 ret);
 /** Ends one change: emits KEV_END with the range that it really had. */
 int flight_finish(struct flight *f, __s64 ret);
 /** Ends the write of a thread, the current one; false: there is none in `quick`. */
@@ -757,8 +796,16 @@ enum who_context {
 	WHO_FAULT, /* not ask for mappings: bpf_find_vma can't be used twice while interrupts are off */
 	WHO_KERNEL_FAULT, /* nor read memory that may not be there: its own program would be skipped, which counts as a loss */
 };
+/** What who_tell does if somebody is wanted. */
+int who_tell_wanted(__u32 context);
 /** Tells of the current task if that is wanted: the last thing a program does. context: enum who_context. */
-int who_tell(__u32 context);
+static __always_inline int who_tell(__u32 context)
+{
+	const __u32 zero = 0;
+	const struct who_room *room = bpf_map_lookup_elem(&who_rooms, &zero);
+
+	return room && room->wanted ? who_tell_wanted(context) : 0;
+}
 /** Copies the last 63 bytes of a path inside its mount, 0-terminated; dentry is an address. */
 int exe_path(__u64 dentry, struct exe_name *dst);
 /** Address of the dentry of a task's executable. */

@@ -109,7 +109,7 @@ SEC("bprec_tp/sched_process_exit")
 int BPF_PROG(tree_exit, struct task_struct *task)
 {
 	/* a thread that dies inside a call: there is no sys_exit if it was killed by an oops or by exit itself */
-	flight_end(-EINTR);
+	flight_end_change(-EINTR);
 	choke_end(bpf_get_current_pid_tgid(), -EINTR, ANY_HOOK, 0);
 	return BPF_CORE_READ(task, signal, live.counter) ? 0 : process_over(task->tgid);
 }

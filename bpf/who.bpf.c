@@ -376,7 +376,7 @@ static __always_inline void take(struct who_room *room, __u32 context)
 		put(s, len);
 }
 
-__noinline int who_tell(__u32 context)
+__noinline int who_tell_wanted(__u32 context)
 {
 	struct who_room *room = who_room();
 

@@ -110,7 +110,7 @@ int writing_end(struct sys_exit *ctx)
 	if (!quick_end(who, ctx->ret)) {
 		if (!maybe_flying(who))
 			return 0;
-		flight_end(ctx->ret);
+		flight_end_change(ctx->ret);
 	}
 	return who_tell(WHO_CALL);
 }
