@@ -3,8 +3,8 @@
  * attach.c: attaches the loaded programs, each by the way its hook's name begins with.
  *
  * Most are attached when the observation begins, and what could not be is in its list of hooks. Those for 32-bit processes,
- * and those that matter only once an outsider can write, cost other processes something: they wait until they are needed. If
- * that fails then, it is a loss (kern__losses), because the list is in the trace already. perf_event_open(2).
+ * and those that matter only once an outsider can write, cost other processes something: they wait until they are needed, and are
+ * loaded only then, too. If that fails then, it is a loss (kern__losses), because the list is in the trace already. perf_event_open(2).
  */
 #include <bpf/libbpf.h>
 #include <errno.h>
@@ -60,7 +60,7 @@ static void attach(struct kern *k, int i)
 
 	if (h->state != HOOK_ATTACHED || k->links[i] || !strncmp(h->name, "syscall/", 8))
 		return;
-	errno = ENOENT;
+	errno = k->later_error ?: ENOENT;
 	if (!k->progs[i])
 		k->links[i] = NULL;
 	else if (!strncmp(h->name, "tracepoint/", 11))
@@ -84,6 +84,13 @@ static bool is_compat(int i)
 bool kern_is_late(int i)
 {
 	return i >= KHOOK_enter_read && i <= KHOOK_exit_pidfd_getfd;
+}
+
+enum kern_when kern_when_loaded(const struct kern *k, int hook)
+{
+	if (!k->opens_late)
+		return WHEN_NOW;
+	return is_compat(hook) ? WHEN_COMPAT : kern_is_late(hook) ? WHEN_HELD : WHEN_NOW;
 }
 
 /* Prepares what attach_late will do without privileges. With them an event is opened when it is needed: open, disabled or not,
@@ -119,10 +126,21 @@ int kern_attach(struct kern *k)
 	return refused;
 }
 
+/* Loads what wasn't; what can't be is missed by attaching. */
+static void load_now(struct kern *k, enum kern_when when)
+{
+	if (k->opens_late && !k->later[when])
+		k->later_error = -kern_load_later(k, when);
+}
+
 static int attach_now(struct kern *k, int i)
 {
 	if (k->late_refused && !strcmp(k->late_refused, k->hooks[i].name)) {
 		errno = EPERM;
+		return -1;
+	}
+	if (!k->progs[i]) {
+		errno = k->later_error;
 		return -1;
 	}
 	if (k->opens_late)
@@ -140,6 +158,7 @@ static bool attach_late(struct kern *k)
 
 	if (!__atomic_load_n(&late->wanted, __ATOMIC_RELAXED) || late->active)
 		return false;
+	load_now(k, WHEN_HELD);
 	for (int i = 0; i < KHOOK_MAX; i++) {
 		if (!kern_is_late(i) || k->hooks[i].state != HOOK_ATTACHED)
 			continue;
@@ -161,6 +180,8 @@ static bool attach_compat(struct kern *k)
 	if (!__atomic_load_n(&c->seen, __ATOMIC_RELAXED) || k->compat_tried)
 		return false;
 	k->compat_tried = true;
+	if (k->hooks[KHOOK_compat_enter].state == HOOK_ATTACHED)
+		load_now(k, WHEN_COMPAT);
 	attach(k, KHOOK_compat_enter);
 	attach(k, KHOOK_compat_exit);
 	if (k->links[KHOOK_compat_enter] && k->links[KHOOK_compat_exit])

@@ -6,17 +6,19 @@
  * in the BTF) is left out beforehand; if the rest is refused all the same, each program is tried alone, with an
  * object of its own, and those that are refused are left out of the next attempt. Hooks that other ones make
  * superfluous are left out, too (tier.c).
+ *
+ * Programs that are attached only when they are needed (attach.c) are loaded only then, too, unless the caller gives up its
+ * privileges: they are a third of all instructions. They come from an object of their own, with the same maps.
  */
 #include <bpf/bpf.h>
-#include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
-#include "kern/btf.h"
+#include "kern/places.h"
 #include "kern/state.h"
 
 #include "bprec.skel.h" /* after the types that it uses */
@@ -34,149 +36,12 @@ static int quiet(enum libbpf_print_level level, const char *fmt, va_list args)
 	return 0;
 }
 
-/** What loading needs of the kernel's BTF. */
-struct places {
-	struct kbtf_want types[KHOOK_MAX + 1]; /* types that programs are attached by */
-	size_t n;			       /* of types */
-	int cut; /* descriptor of the part of the BTF for relocations; -1: libbpf reads all of it */
-	char path[32];	/* its name */
-	int uring_args; /* arguments of io_uring_complete, 0: there is no such tracepoint */
-};
-
-/* Of the load that is under way: libbpf hands nothing of ours to its callbacks. */
-static const struct places *places_now;
-
-/* The type that a place is known by: "btf_trace_NAME" of a tracepoint, "bpf_iter_NAME" of an iterator, a function itself. */
-static bool place_type(const char *place, struct kbtf_want *ret)
-{
-	const char *name = strchr(place, '/');
-
-	*ret = (struct kbtf_want){ .kind = BTF_KIND_TYPEDEF };
-	if (!strncmp(place, "tp_btf/", 7)) {
-		snprintf(ret->name, sizeof(ret->name), "btf_trace_%s", name + 1);
-		return true;
-	}
-	ret->kind = BTF_KIND_FUNC;
-	if (!strncmp(place, "fentry/", 7) || !strncmp(place, "fexit/", 6)) {
-		snprintf(ret->name, sizeof(ret->name), "%s", name + 1);
-		return true;
-	}
-	if (strncmp(place, "iter/", 5))
-		return false;
-	snprintf(ret->name, sizeof(ret->name), "bpf_iter_%s", name + 1);
-	ret->name[strcspn(ret->name, ":")] = '\0';
-	return true;
-}
-
-/* The id of that type; 0: the kernel has no such place. */
-static uint32_t place_id(const struct places *p, const char *place)
-{
-	struct kbtf_want want;
-
-	if (!place_type(place, &want))
-		return 0;
-	for (size_t i = 0; i < p->n; i++)
-		if (!strcmp(p->types[i].name, want.name))
-			return p->types[i].id;
-	return 0;
-}
-
-/* Every type once. */
-static void list_places(struct places *p)
-{
-	struct kbtf_want want;
-
-	for (int i = 0; i < KHOOK_MAX; i++) {
-		size_t j = 0;
-
-		if (!place_type(hook_table[i].name, &want))
-			continue;
-		while (j < p->n && strcmp(p->types[j].name, want.name))
-			j++;
-		p->types[j] = want;
-		p->n += j == p->n;
-	}
-}
-
-/*
- * Looks up the places, and cuts out the part of the BTF that `local` is relocated by. With the module overlay loaded there is
- * no such part: our types of overlayfs are in the BTF of the module then, where libbpf finds them.
- */
-static int find_places(struct places *p, const struct btf *local)
-{
-	struct kbtf b;
-	int err = kbtf_open(&b, "/sys/kernel/btf/vmlinux");
-
-	if (err)
-		return err;
-	err = kbtf_extract(&b, p->types, p->n, local, p->cut);
-	if (!err) {
-		int n = kbtf_args(&b, place_id(p, "tp_btf/io_uring_complete"));
-
-		p->uring_args = n > 0 ? n - 1 : 0; /* the first one is the tracepoint's data */
-	}
-	kbtf_close(&b);
-	return err;
-}
-
-static void places_open(struct places *p, const struct kern_opts *opts)
-{
-	p->cut = -1;
-	list_places(p);
-	if (opts->whole_btf || !access("/sys/kernel/btf/overlay", F_OK))
-		return;
-	p->cut = memfd_create("bprec-btf", MFD_CLOEXEC);
-	snprintf(p->path, sizeof(p->path), "/proc/self/fd/%d", p->cut);
-}
-
-/* What sections begin with, what places do instead, and how the program is attached. */
-static const struct {
-	const char *section, *place;
-	enum bpf_attach_type type;
-} kinds[] = {
-	{ "bprec_tp+", "tp_btf", BPF_TRACE_RAW_TP },
-	{ "bprec_iter+", "iter", BPF_TRACE_ITER },
-	{ "bprec_fentry+", "fentry", BPF_TRACE_FENTRY },
-	{ "bprec_fexit+", "fexit", BPF_TRACE_FEXIT },
-};
-#define NKINDS (sizeof(kinds) / sizeof(*kinds))
-
-/*
- * Programs in the sections bprec_tp/... and bprec_iter/... are tp_btf/... and iter/... programs of which we know the
- * place (those in bprec_fentry and bprec_fexit likewise): libbpf would read the kernel's BTF for that, and looks through all of it for each. It decides so by the type of the
- * program, before this is called; so the type is right only from here on.
- */
-static int prepare_program(struct bpf_program *prog, struct bpf_prog_load_opts *opts, long kind)
-{
-	char place[96];
-
-	snprintf(place, sizeof(place), "%s%s", kinds[kind].place,
-		 strchr(bpf_program__section_name(prog), '/'));
-	opts->attach_btf_id = places_now ? place_id(places_now, place) : 0;
-	opts->expected_attach_type = kinds[kind].type;
-	return opts->attach_btf_id ? bpf_program__set_type(prog, BPF_PROG_TYPE_TRACING) : -ESRCH;
-}
-
-static int register_sections(void)
-{
-	static size_t done;
-	int err = 0;
-
-	for (; done < NKINDS && err >= 0; done++) {
-		LIBBPF_OPTS(libbpf_prog_handler_opts, opts, .prog_prepare_load_fn = prepare_program,
-			    .cookie = done);
-		err = libbpf_register_prog_handler(
-			kinds[done].section, BPF_PROG_TYPE_RAW_TRACEPOINT, kinds[done].type, &opts);
-	}
-	return err < 0 ? err : 0;
-}
-
 /* Whether the place that a hook is named after exists. */
 static bool hook_exists(const struct kern *k, const struct places *p, const char *name)
 {
 	if (!strncmp(name, "tp_btf/", 7) || !strncmp(name, "fentry/", 7) ||
 	    !strncmp(name, "fexit/", 6))
-		return place_id(p, name) > 0;
+		return places_id(p, name) > 0;
 	if (!strncmp(name, "tracepoint/", 11))
 		return tracefs_id(k->tracefs, name + 11) >= 0;
 	return true;
@@ -215,7 +80,7 @@ bool kern__has_hook(const char *name)
 
 static void find_hooks(struct kern *k, const struct places *p, const struct kern_opts *opts)
 {
-	int trial = tier_trial(place_id(p, hook_table[KHOOK_choke_write_checks].name));
+	int trial = tier_trial(places_id(p, hook_table[KHOOK_choke_write_checks].name));
 
 	for (int i = 0; i < KHOOK_MAX; i++) {
 		if (opts->refuse && !strcmp(opts->refuse, hook_table[i].name)) {
@@ -296,9 +161,8 @@ static uint32_t uprobe_type(void)
 	return type;
 }
 
-/* Sets constants, and which programs are loaded: those whose hooks are wanted (only: one hook, or -1). */
-static void configure(const struct kern *k, struct bprec_bpf *skel, const struct kern_opts *opts,
-		      const struct places *places, int only)
+static void set_constants(struct bprec_bpf *skel, const struct kern_opts *opts,
+			  const struct places *places)
 {
 	skel->rodata->own_tgid = getpid();
 	skel->rodata->uring_complete_args = places->uring_args;
@@ -308,10 +172,18 @@ static void configure(const struct kern *k, struct bprec_bpf *skel, const struct
 	skel->rodata->uprobe_type = uprobe_type();
 	if (opts->ring_bytes)
 		bpf_map__set_max_entries(skel->maps.ring, opts->ring_bytes);
+	if (!opts->tree)
+		bpf_map__set_max_entries(skel->maps.stirred, 1); /* nothing is put there */
+}
+
+/* Sets which programs of an object are loaded: those of the hooks that are wanted now, or later; only: one hook, or -1. */
+static void choose_programs(const struct kern *k, struct bprec_bpf *skel, enum kern_when when,
+			    int only)
+{
 	for (int i = 0; i < KHOOK_MAX; i++) {
 		struct bpf_program *p =
 			bpf_object__find_program_by_name(skel->obj, hook_table[i].prog);
-		bool on = program_wanted(k, i) &&
+		bool on = program_wanted(k, i) && kern_when_loaded(k, i) == when &&
 			  (only < 0 || program_owner(only) == program_owner(i));
 		if (p)
 			bpf_program__set_autoload(p, on);
@@ -329,7 +201,8 @@ static int try_each(struct kern *k, const struct kern_opts *opts, const struct p
 			struct bprec_bpf *skel = open_object(p);
 			answers[i] = -errno;
 			if (skel) {
-				configure(k, skel, opts, p, i);
+				set_constants(skel, opts, p);
+				choose_programs(k, skel, kern_when_loaded(k, i), i);
 				answers[i] = bprec_bpf__load(skel);
 			}
 			bprec_bpf__destroy(skel);
@@ -351,7 +224,8 @@ static int load_object(struct kern *k, struct bprec_bpf *skel, const struct kern
 
 	if (!skel)
 		return -errno;
-	configure(k, skel, opts, p, -1);
+	set_constants(skel, opts, p);
+	choose_programs(k, skel, WHEN_NOW, -1);
 	err = bprec_bpf__load(skel);
 	if (err)
 		bprec_bpf__destroy(skel);
@@ -367,7 +241,7 @@ static int load(struct kern *k, const struct kern_opts *opts, struct places *p)
 
 	if (!skel)
 		return -errno;
-	err = find_places(p, bpf_object__btf(skel->obj));
+	err = places_find(p, bpf_object__btf(skel->obj));
 	if (err) {
 		bprec_bpf__destroy(skel);
 		return err;
@@ -385,27 +259,111 @@ static int load(struct kern *k, const struct kern_opts *opts, struct places *p)
 	}
 }
 
+/* Notes which program each hook has, of those that an object of this time holds. */
+static void note_programs(struct kern *k, struct bprec_bpf *skel, enum kern_when when)
+{
+	for (int i = 0; i < KHOOK_MAX; i++) {
+		if (kern_when_loaded(k, i) == when)
+			k->progs[i] =
+				bpf_object__find_program_by_name(skel->obj, hook_table[i].prog);
+		k->shares[i] = program_owner(i) != i;
+	}
+}
+
+static int new_places(struct kern *k, const struct kern_opts *opts)
+{
+	const char *names[KHOOK_MAX];
+
+	k->places = malloc(sizeof(*k->places));
+	if (!k->places)
+		return -ENOMEM;
+	for (int i = 0; i < KHOOK_MAX; i++)
+		names[i] = hook_table[i].name;
+	places_open(k->places, names, KHOOK_MAX, opts->whole_btf);
+	return 0;
+}
+
 int kern_load(struct kern *k, const struct kern_opts *opts)
 {
-	struct places places = { 0 };
-	int err = register_sections();
+	int err = k->places ? 0 : new_places(k, opts);
 
+	if (!err)
+		err = places_use(k->places);
 	if (err)
 		return err;
 	libbpf_set_print(quiet);
-	places_open(&places, opts);
-	places_now = &places;
-	err = load(k, opts, &places);
-	places_now = NULL;
-	if (places.cut >= 0)
-		close(places.cut);
+	err = load(k, opts, k->places);
+	places_use(NULL);
+	if (!err)
+		note_programs(k, k->skel, WHEN_NOW);
+	return err;
+}
+
+/* An object of the same maps as the one that is loaded. */
+static struct bprec_bpf *open_beside(const struct kern *k)
+{
+	struct bprec_bpf *skel = open_object(k->places);
+	struct bpf_map *map;
+	int err = 0;
+
+	if (!skel)
+		return NULL;
+	bpf_object__for_each_map(map, skel->obj)
+	{
+		struct bpf_map *same =
+			bpf_object__find_map_by_name(k->skel->obj, bpf_map__name(map));
+
+		if (!err)
+			err = same ? bpf_map__reuse_fd(map, bpf_map__fd(same)) : -ENOENT;
+	}
+	if (!err)
+		return skel;
+	bprec_bpf__destroy(skel);
+	errno = -err;
+	return NULL;
+}
+
+int kern_load_later(struct kern *k, enum kern_when when)
+{
+	struct bprec_bpf *skel;
+	int err = places_use(k->places);
+
 	if (err)
 		return err;
-	for (int i = 0; i < KHOOK_MAX; i++) {
-		k->progs[i] = bpf_object__find_program_by_name(k->skel->obj, hook_table[i].prog);
-		k->shares[i] = program_owner(i) != i;
+	skel = open_beside(k);
+	err = -errno;
+	if (skel) {
+		choose_programs(k, skel, when, -1);
+		/* not by the skeleton, which would map the maps of variables once more */
+		err = bpf_object__load(skel->obj);
 	}
+	places_use(NULL);
+	if (err) {
+		bprec_bpf__destroy(skel);
+		return err;
+	}
+	k->later[when] = skel;
+	note_programs(k, skel, when);
 	return 0;
+}
+
+void kern_unload_programs(struct kern *k)
+{
+	for (int i = 0; i < WHEN_MAX; i++) {
+		bprec_bpf__destroy(k->later[i]);
+		k->later[i] = NULL;
+	}
+	bprec_bpf__destroy(k->skel);
+	k->skel = NULL;
+	memset(k->progs, 0, sizeof(k->progs));
+}
+
+void kern_forget_places(struct kern *k)
+{
+	if (k->places)
+		places_close(k->places);
+	free(k->places);
+	k->places = NULL;
 }
 
 struct kiter_args *kern_iter_args(struct kern *k)

@@ -71,8 +71,7 @@ static void kern_unload(struct kern *k)
 			close(k->perf_fds[i]);
 		k->perf_fds[i] = -1;
 	}
-	bprec_bpf__destroy(k->skel);
-	k->skel = NULL;
+	kern_unload_programs(k);
 }
 
 int kern__open(struct kern **ret_kern, const struct kern_opts *opts, const char **ret_why)
@@ -91,6 +90,7 @@ int kern__open(struct kern **ret_kern, const struct kern_opts *opts, const char 
 		goto out;
 	}
 	k->tracefs = tracefs_open();
+	k->opens_late = !opts->drops;
 	do {
 		kern_unload(k);
 		err = kern_load(k, opts);
@@ -99,7 +99,6 @@ int kern__open(struct kern **ret_kern, const struct kern_opts *opts, const char 
 			*ret_why = why_not(err);
 			goto out;
 		}
-		k->opens_late = !opts->drops;
 	} while (kern_attach(k)); /* choke points that can't be attached: tier 1 serves instead */
 	err = ring_open(&k->ring, bpf_map__fd(k->skel->maps.ring),
 			bpf_map__max_entries(k->skel->maps.ring));
@@ -148,6 +147,7 @@ void kern__close(struct kern *k)
 	ring_close(&k->ring);
 	sums_close(k);
 	kern_unload(k);
+	kern_forget_places(k);
 	if (k->tracefs >= 0)
 		close(k->tracefs);
 	if (k->keeper_pipe >= 0)

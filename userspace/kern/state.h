@@ -9,6 +9,15 @@
 struct bpf_link;
 struct bpf_program;
 struct bprec_bpf;
+struct places;
+
+/** When a hook's program is loaded and attached. */
+enum kern_when {
+	WHEN_NOW,    /* when the observation begins */
+	WHEN_HELD,   /* when an outsider holds a watched object */
+	WHEN_COMPAT, /* when there is a 32-bit process */
+	WHEN_MAX,
+};
 
 /** The ring buffer as it is mapped into this process. */
 struct ring {
@@ -22,6 +31,9 @@ struct ring {
 /** Everything of one observation. */
 struct kern {
 	struct bprec_bpf *skel;
+	struct bprec_bpf
+		*later[WHEN_MAX]; /* objects with the programs that were loaded later; NULL: none */
+	struct places *places;	  /* where programs are attached; NULL: not looked up */
 	struct kern_hook hooks[KHOOK_MAX];
 	struct bpf_program *progs[KHOOK_MAX]; /* NULL: there is none */
 	bool shares[KHOOK_MAX];		      /* the program is that of an earlier hook, too */
@@ -35,7 +47,8 @@ struct kern {
 	struct ksum *sums; /* KSUM_SLOTS, shared with the kernel; NULL: not mapped */
 	int keeper_pipe;   /* write end; its closing ends the keeper. -1: none */
 	int tracefs;	   /* directory, only during kern__open or with opens_late; -1: none */
-	bool opens_late;   /* events of hooks that are attached later are opened later, too */
+	bool opens_late; /* what is attached later is loaded and opened later, too: privileges are kept */
+	int later_error;	     /* errno of loading later, 0: none */
 	bool late_failed[KHOOK_MAX]; /* it should have been attached then, and was not */
 	const char *late_refused;    /* kern_opts.refuse, if it is one of those */
 };
@@ -53,8 +66,16 @@ int tier_trial(uint32_t btf_id);
 /** Attaches what was loaded; failures are noted in hooks[]. Returns how many choke points it was that were not known to
  *  be refused (attach.c). */
 int kern_attach(struct kern *k);
+/** Loads the programs of hooks that are attached later (load.c). 0 or -errno. */
+int kern_load_later(struct kern *k, enum kern_when when);
+/** Lets go of all that was loaded (load.c). */
+void kern_unload_programs(struct kern *k);
+/** Frees kern.places (load.c). */
+void kern_forget_places(struct kern *k);
 /** True for a hook that matters only once an outsider holds a watched object (attach.c). */
 bool kern_is_late(int hook);
+/** When a hook's program is loaded (attach.c). */
+enum kern_when kern_when_loaded(const struct kern *k, int hook);
 /** Attaches the hooks for 32-bit processes if there has been one, and those that matter once an outsider holds a watched object
  *  if one does; cheap if not. A keeper that runs is started anew, to hold them too (attach.c). */
 void kern_attach_needed(struct kern *k);
