@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* maps.bpf.c: the maps and constants of an observation; obs.bpf.h says what they hold. */
-#include "obs.bpf.h"
+/* maps.bpf.c: the maps and constants of an observation; maps.bpf.h says what they hold. */
+#include "maps.bpf.h"
 
 struct ring_map ring SEC(".maps");
 struct tree_map tree SEC(".maps");

@@ -132,7 +132,7 @@
  *   bpf/flight.bpf.c        calls that are under way
  *   bpf/iter.bpf.c          lists of mappings, descriptors, holders
  *   bpf/map.bpf.c           mmap, mprotect, munmap and kin
- *   bpf/maps.bpf.c          BPF maps and constants
+ *   bpf/maps.bpf.[ch]       BPF maps and constants
  *   bpf/object.bpf.c        from descriptor to page-cache object
  *   bpf/obs.bpf.h           what these programs share
  *   bpf/probe.bpf.c         trial programs of probe
