@@ -34,7 +34,7 @@ def fresh(folder, size=BIG, data=True):
 
 def looks(trace):
     """EV_COMPAREs of a trace: (what was read, pages, pages changed)."""
-    out = subprocess.run([e2e.BPREC, "dump", "--events", trace], capture_output=True, text=True, check=True).stdout
+    out = e2e.dump(trace)
     found = re.findall(r" compare +object=\d+ (?:read=\"([a-z ]+)\" )?pages=(\d+) pages_changed=(\d+)", out)
     return [(read or "all", int(pages), int(changed)) for read, pages, changed in found], out
 

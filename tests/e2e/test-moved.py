@@ -42,24 +42,9 @@ def blank(path, page):
                     path, str(page * PAGE), str(PAGES * PAGE)], check=True)
 
 
-def dump(trace):
-    """The events as text."""
-    return subprocess.run([e2e.BPREC, "dump", "--events", trace], capture_output=True, text=True, check=True).stdout
-
-
-def wait_saved(insider, path):
-    """Its contents are in the trace: under watch they get there some time after it was mapped."""
-    def saved():
-        out = dump(insider.trace)
-        number = re.search(rf" object +object=(\d+) path=\S*{re.escape(os.path.basename(path))} ", out)
-        return number and re.search(rf" pages +object={number[1]} ", out)
-    insider.blocked()
-    e2e.wait_until("its contents are saved", saved)
-
-
 def looks(trace):
     """Number of looks at contents that the trace tells of."""
-    return dump(trace).count(" compare ")
+    return e2e.dump(trace).count(" compare ")
 
 
 def found(place, command, kind):
@@ -67,7 +52,8 @@ def found(place, command, kind):
     path = fresh(place, f"found-{command}-{kind}")
     insider = Insider(options=options(), command=command)
     insider.map(path, kind)
-    wait_saved(insider, path)
+    insider.blocked()
+    e2e.wait_saved(insider, path)
     blank(path, 2)
     v = insider.finish()
     expect_verdict(v, "divergent")
@@ -80,7 +66,8 @@ def mapped_again(place, command):
     path = fresh(place, f"again-{command}")
     insider = Insider(options=options(), command=command)
     insider.map(path, "shared", 0, 3 * PAGE)
-    wait_saved(insider, path)
+    insider.blocked()
+    e2e.wait_saved(insider, path)
     blank(path, 2)
     insider.map(path, "shared", 0, PAGES * PAGE)
     v = insider.finish()
@@ -106,10 +93,11 @@ def not_mapped(place, command):
     path = fresh(place, f"unmapped-{command}")
     insider = Insider(options=options(), command=command)
     m, address = (int(x) for x in insider.ask(f"map {path} shared 0 0 touch").split()[1:])
-    wait_saved(insider, path)
+    insider.blocked()
+    e2e.wait_saved(insider, path)
     insider.ask(f"unmap {m}")
     insider.blocked()
-    e2e.wait_until("that is known", lambda: re.search(rf" unmap +addr={address:#x} ", dump(insider.trace)))
+    e2e.wait_until("that is known", lambda: re.search(rf" unmap +addr={address:#x} ", e2e.dump(insider.trace)))
     blank(path, 2)
     insider.map(path, "shared")
     v = insider.finish()
@@ -123,7 +111,8 @@ def touched(place, command):
     for name, least in ((other, 0), (path, 1)):
         insider = Insider(command=command)
         insider.map(name, "shared")
-        wait_saved(insider, name)
+        insider.blocked()
+        e2e.wait_saved(insider, name)
         os.utime(path)
         v = insider.finish()
         expect_verdict(v, "clean")

@@ -18,7 +18,7 @@ sys.path[:0] = [os.path.join(HERE, "..", "lib"), os.path.join(HERE, "..", "bpf")
 import kinds  # noqa: E402
 import mounts  # noqa: E402
 import ops  # noqa: E402
-from e2e import (BPREC, PAGE, Insider, Outsider, Peer, Report, Skip, descendants, expect, expect_verdict, need_root,  # noqa: E402
+from e2e import (BPREC, PAGE, Insider, Outsider, Peer, Report, Skip, descendants, dump, expect, expect_verdict, need_root,  # noqa: E402
                  prog, wait_until)
 
 PAGES = 4
@@ -275,7 +275,7 @@ def write_inside(real, number, at):
 
 def events(trace):
     """Events of a trace that is being written, a line each."""
-    return subprocess.run([BPREC, "dump", "--events", trace], capture_output=True, text=True).stdout.splitlines()
+    return dump(trace).splitlines()
 
 
 def gone_when_looked_at(what, wrap):

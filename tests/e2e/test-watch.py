@@ -9,8 +9,8 @@ import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-from e2e import (BPREC, LIMIT, PAGE, Insider, Outsider, Peer, Report, alive, check, children, expect,  # noqa: E402
-                 expect_verdict, need, need_root, prog, tempdir, wait_until)
+from e2e import (BPREC, LIMIT, PAGE, Insider, Outsider, Peer, Report, alive, check, children, dump, expect,  # noqa: E402
+                 expect_verdict, need, need_root, prog, tempdir, wait_saved, wait_until)
 
 PLACES = {"tmpfs": "/dev/shm", "disk": os.environ.get("TMPDIR", "/var/tmp")}
 
@@ -40,18 +40,6 @@ def new_file(place="tmpfs", pages=4):
     with open(path, "wb") as f:
         f.write(bytes(range(256)) * (pages * PAGE // 256))
     return path
-
-
-def dump(trace):
-    return subprocess.run([BPREC, "dump", "--events", trace], capture_output=True, text=True).stdout
-
-
-def wait_saved(ins, path):
-    """Waits until the contents of a file are in the trace: what changes after that is known to be newer."""
-    def saved():
-        events = dump(ins.trace).partition(f" path={path} ")[2]
-        return " pages " in events
-    wait_until("the file's pages are saved", saved)
 
 
 def watch(*argv, options=(), **kw):

@@ -332,6 +332,20 @@ def same_object(obj, path):
         os.major(st.st_dev), os.minor(st.st_dev))
 
 
+def dump(trace):
+    """The events of a trace as text, also while it is made; nothing if there is none yet."""
+    return subprocess.run([BPREC, "dump", "--events", trace], capture_output=True, text=True, timeout=LIMIT).stdout
+
+
+def wait_saved(insider, path):
+    """Waits until the contents of a file are in the trace: what changes after that is known to be newer."""
+    def saved():
+        out = dump(insider.trace)
+        number = re.search(rf" object +object=(\d+) path=\S*{re.escape(os.path.basename(path))} ", out)
+        return number and re.search(rf" pages +object={number[1]} ", out)
+    wait_until("its contents are saved", saved)
+
+
 def check(trace, expect_complete=True):
     """Runs check --json and holds its exit status against its verdict."""
     run = subprocess.run([BPREC, "check", "--json", trace], capture_output=True, timeout=LIMIT)
