@@ -26,7 +26,8 @@ __noinline int choke_end(__u64 who, __s64 ret, __u32 hook, __u32 as_begun)
 	bpf_map_delete_elem(&flights, &key);
 	if (as_begun)
 		f.end = END_AS_BEGUN;
-	return flight_finish(&f, ret);
+	flight_finish(&f, ret);
+	return 1;
 }
 
 /* The channel of a write by a 64-bit or 32-bit call. */
@@ -116,37 +117,57 @@ int BPF_PROG(choke_device_write, struct kiocb *iocb, struct iov_iter *from)
 	return write_begin(iocb, BPF_CORE_READ(from, count));
 }
 
-static __always_inline int write_end(__s64 ret)
+/* Nothing of the current thread's is under way, of which this could be a part. */
+static __always_inline bool is_idle(void)
 {
-	return choke_end(bpf_get_current_pid_tgid(), ret, KHOOK_choke_write_checks, 0);
+	struct flight_key key = { bpf_get_current_pid_tgid(), FLIGHT_CHOKE };
+
+	if (flight_find(&key))
+		return false;
+	key.slot = 0;
+	return !flight_find(&key);
+}
+
+/* A write to a file is over. */
+static __always_inline void write_end(struct file *file, __s64 ret)
+{
+	struct opened to = {};
+
+	if (choke_end(bpf_get_current_pid_tgid(), ret, KHOOK_choke_write_checks, 0) || ret <= 0 ||
+	    !entered_lately())
+		return;
+	read_opened(as_number(file), &to);
+	if (maybe_is_watched(to.mapping) && is_idle())
+		begun_before(&to, ret, KHOOK_choke_write_checks);
 }
 
 SEC("bprec_fexit/vfs_write")
-int BPF_PROG(choke_vfs_write, void *file, void *buf, __u64 count, void *pos, __s64 ret)
+int BPF_PROG(choke_vfs_write, struct file *file, void *buf, __u64 count, void *pos, __s64 ret)
 {
-	write_end(ret);
+	write_end(file, ret);
 	return 0;
 }
 
 SEC("bprec_fexit/vfs_writev")
-int BPF_PROG(choke_vfs_writev, void *file, void *vec, __u64 n, void *pos, int flags, __s64 ret)
+int BPF_PROG(choke_vfs_writev, struct file *file, void *vec, __u64 n, void *pos, int flags,
+	     __s64 ret)
 {
-	write_end(ret);
+	write_end(file, ret);
 	return 0;
 }
 
 SEC("bprec_fexit/vfs_iter_write")
-int BPF_PROG(choke_iter_write, void *file, void *iter, void *pos, int flags, __s64 ret)
+int BPF_PROG(choke_iter_write, struct file *file, void *iter, void *pos, int flags, __s64 ret)
 {
-	write_end(ret);
+	write_end(file, ret);
 	return 0;
 }
 
 /* 5.19 and later. */
 SEC("bprec_fexit/__kernel_write_iter")
-int BPF_PROG(choke_kernel_write, void *file, void *from, void *pos, __s64 ret)
+int BPF_PROG(choke_kernel_write, struct file *file, void *from, void *pos, __s64 ret)
 {
-	write_end(ret);
+	write_end(file, ret);
 	return 0;
 }
 

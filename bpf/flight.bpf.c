@@ -184,18 +184,19 @@ __noinline int flight_end_change(__s64 ret)
 	const struct flight_key key = { bpf_get_current_pid_tgid(), 0 };
 
 	if (quick_end(key.who, ret))
-		return 0;
+		return 1;
 	struct flight *f = bpf_map_lookup_elem(&flights, &key);
 	if (!f)
 		return 0;
-	if (f->nr == current_call() && is_change(f)) {
+	const bool mine = f->nr == current_call();
+	if (mine && is_change(f)) {
 		changes_over(&key, f, ret);
-		return 0;
+		return 1;
 	}
-	if (f->nr == current_call() && f->end == END_BY_SIZE)
+	if (mine && f->end == END_BY_SIZE)
 		__sync_fetch_and_add(&truncating, -1);
 	flight_take(&key);
-	return 0;
+	return mine;
 }
 
 __noinline int flight_end(__s64 ret)

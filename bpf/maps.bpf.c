@@ -27,6 +27,7 @@ __u64 maybe_holding[HOLDING_BITS / 64];
 __u64 told_faults[FAULT_CELLS];
 __u32 flying[FLYING_CELLS];
 __u32 truncating;
+__u64 last_entered;
 struct kcompat compat;
 struct klate late;
 

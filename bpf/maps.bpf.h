@@ -27,6 +27,7 @@ enum { MMAPABLE = 1 << 10 }; /* BPF_F_MMAPABLE */
 struct watch {
 	__u64 inode;
 	__u32 dev, generation;
+	__u64 entered_ns; /* when: nobody could see it by a mapping that is watched before */
 	__u64 size;
 	__u64 regrown,
 		regrown_ns; /* size at the end of a write that reached there, while truncate(path) was under way; when */
@@ -286,6 +287,8 @@ extern __u32 flying[FLYING_CELLS];
 extern __u64 maybe_holding[HOLDING_BITS / 64];
 /** How many calls of truncate(path) are under way (cut.bpf.c). */
 extern __u32 truncating;
+/** When the last object was entered among the watched, in jiffies. */
+extern __u64 last_entered;
 /** What is known of 32-bit processes. */
 extern struct kcompat compat;
 /** Which hooks are attached later. */

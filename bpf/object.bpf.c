@@ -145,12 +145,14 @@ static __always_inline int watch_put(__u64 object, __u64 beneath, __u32 hook)
 {
 	const __u32 bit = maybe_bit(object);
 	__sync_fetch_and_or(&maybe_watched[bit / 64], 1ull << bit % 64);
+	last_entered = bpf_jiffies64();
 	struct address_space *mapping = (void *)object;
 	struct inode *host = BPF_CORE_READ(mapping, host);
 	struct watch w = {
 		.inode = BPF_CORE_READ(host, i_ino),
 		.dev = BPF_CORE_READ(host, i_sb, s_dev),
 		.generation = BPF_CORE_READ(host, i_generation),
+		.entered_ns = bpf_ktime_get_ns(),
 		.size = BPF_CORE_READ(host, i_size),
 		.beneath = beneath,
 	};

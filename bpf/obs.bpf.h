@@ -458,7 +458,7 @@ static __always_inline void flight_keep(struct flight *f, __u64 slot)
 /** Ends the current thread's call with this result, whatever its kind. */
 int flight_end(__s64 ret);
 /** The same where the call can only be one that changes something, or has failed: a program with this is verified in half the
- *  time. */
+ *  time. 1: it was under way, 0: not. */
 int flight_end_change(__s64 ret);
 /** Ends one change: emits KEV_END with the range that it really had. */
 int flight_finish(struct flight *f, __s64 ret);
@@ -476,10 +476,21 @@ static __always_inline bool quick_end(__u64 who, __s64 ret)
 }
 /** Emits KEV_BEGIN with f->n.ns, then KEV_END. */
 int flight_late(struct flight *f, __s64 ret);
+/** May a call that ends now have begun before its object was entered? Calls that take longer aren't told (write.bpf.c). */
+#define ENTERED_JIFFIES 10000
+static __always_inline bool entered_lately(void)
+{
+	return bpf_jiffies64() - last_entered < ENTERED_JIFFIES;
+}
+/** Who makes a write: the channel that the current thread's call is, CH_UNKNOWN: none that writes. direct: of O_DIRECT. */
+int write_channel(__u32 direct);
+/** A write of the current thread is over, of which no beginning was told: tells of both if what it led to is watched by now.
+ *  ret: its result. */
+int begun_before(const struct opened *to, __s64 ret, __u32 hook);
 /** Notes that the current process is a 32-bit one, if it is. */
 int compat_exec(void);
 /** Ends what this thread or kiocb announced at the choke point of this hook (ANY_HOOK: at any); as_begun: with the range
- *  that was announced. */
+ *  that was announced. 1: it was under way, 0: not. */
 int choke_end(__u64 who, __s64 ret, __u32 hook, __u32 as_begun);
 #define ANY_HOOK KHOOK_MAX
 /** An open with O_TRUNC, of this object, is over: tells of it if it is watched. */

@@ -4,6 +4,10 @@
  *
  * Offset and length at the beginning are what the call asks for. Through the file position (shared by every duplicate
  * of the descriptor) it is a guess that the end of the call proves or gives up (KEVF_RANGE_UNKNOWN).
+ *
+ * An object may come to be watched while a write to it is under way. That write is told when it is over, as one of unknown range that
+ * began when the object was entered. The end of each write is looked at for that, but only for a while after an object was entered: 10 s or
+ * more; what takes longer is found by comparing, as far as somebody is known to hold the object.
  */
 #include "sys.bpf.h"
 
@@ -81,4 +85,22 @@ __noinline int write_fd(__u32 fd, struct request *r)
 		return 0;
 	read_opened(file, &to);
 	return write_to(&to, r);
+}
+
+__noinline int begun_before(const struct opened *to, __s64 ret, __u32 hook)
+{
+	struct target t = {};
+
+	if (ret <= 0 || opened_target(to, &t) != TARGET_WATCHED)
+		return 0;
+	const __u64 object = t.object;
+	const struct watch *w = bpf_map_lookup_elem(&watched, &object);
+	if (!w)
+		return 0;
+	struct flight f = { .end = END_AS_BEGUN, .n = { .object = object, .hook = hook } };
+	f.n.ns = w->entered_ns;
+	f.n.length = TO_END;
+	f.n.flags = KEVF_RANGE_UNKNOWN;
+	f.n.channel = write_channel(t.f_flags & O_DIRECT);
+	return flight_late(&f, ret);
 }

@@ -102,15 +102,28 @@ int writing_begin(struct sys_enter *ctx)
 	return who_tell(WHO_CALL);
 }
 
+/* The write may have begun before what it leads to was watched. (Its descriptor as it is now: nobody has kept it.) */
+static __always_inline bool begun_unseen(const struct sys_exit *ctx)
+{
+	struct opened to = {};
+
+	if (!entered_lately() || ctx->ret <= 0)
+		return false;
+	const struct args p = native_args();
+	const bool third = ctx->nr == NR64_SPLICE || ctx->nr == NR64_COPY_FILE_RANGE;
+	if (!fd_concerns(third ? p.a[2] : p.a[0], &to))
+		return false;
+	begun_before(&to, ctx->ret, KHOOK_enter_write);
+	return true;
+}
+
 SEC("tracepoint/syscalls/sys_exit_write")
 int writing_end(struct sys_exit *ctx)
 {
 	const __u64 who = current_thread();
 
-	if (!quick_end(who, ctx->ret)) {
-		if (!maybe_flying(who))
-			return 0;
-		flight_end_change(ctx->ret);
-	}
+	if (!quick_end(who, ctx->ret) && !(maybe_flying(who) && flight_end_change(ctx->ret)) &&
+	    !begun_unseen(ctx))
+		return 0;
 	return who_tell(WHO_CALL);
 }

@@ -309,6 +309,26 @@ def rearmed(folder):
         note(out, r"--rearm=soft-dirty has no effect: this kernel can't do it")
 
 
+def written_back(place):
+    """Of two outsiders that map it one stores; a third process has the pages written back. It was the first all the same."""
+    path = os.path.join(place, "written-back")
+    with open(path, "wb") as f:
+        f.write(bytes(4 * PAGE))
+        os.fsync(f.fileno())
+    a, b = e2e.Outsider(), e2e.Outsider()
+    insider = e2e.Insider()
+    insider.map(path)
+    insider.blocked()
+    for outsider in (a, b):
+        outsider.ask(f"mapread {path}")
+    a.ask(f"stride {path} {PAGE + 8} {PAGE} 7")
+    with open(path, "rb") as f:
+        os.fsync(f.fileno())
+    v = insider.finish()
+    expect(v.of(path) and all((c["by"] or {}).get("pid") == a.pid and c["channel"] == "mmap-store" for c in v.of(path)),
+           f"expected stores by {a.pid}: {v.brief()}")
+
+
 def main():
     e2e.need_root()
     r, folder = e2e.Report(), mounts.tmpfs("2G").real
@@ -333,6 +353,7 @@ def main():
     folder = mounts.ext4().real
     r.case("found while the insider runs, ext4", found_while_running, folder)
     r.case("right before the end, ext4", stores_right_before_the_end, folder)
+    r.case("written back", written_back, folder)
     r.exit()
 
 

@@ -76,6 +76,17 @@ def churned(place, command):
         subprocess.run([BPREC, command, "-q", "-o", trace, prog("churn"), path], check=True, timeout=120)
         v = check(trace)
         expect(not v.changes, v.brief())
+        if command == "record":  # the order of its events is known, too
+            expect_verdict(v, "clean")
+
+
+def mapped_meanwhile(place, command, known):
+    """An insider maps what another is writing by a call that is under way: it goes on when that is over, so the order is known. Of a
+    file that nobody has mapped before, the beginning of the call was told by nothing."""
+    path, trace = os.path.join(place.inside, f"meanwhile-{command}"), os.path.join(tempdir(), "trace")
+    subprocess.run([BPREC, command, "-q", "-o", trace, prog("midwrite"), path, *known], check=True, timeout=120)
+    os.unlink(path)
+    expect_verdict(check(trace), "clean")
 
 
 def nobody_maps(place):
@@ -183,6 +194,8 @@ def main():
         for command in ("record", "watch"):
             r.case(f"stores by a mapping that is read-only later, {fs}, {command}", stores_before, place, command)
             r.case(f"written and mapped at once, {fs}, {command}", churned, place, command)
+            r.case(f"mapped while it is written, {fs}, {command}", mapped_meanwhile, place, command, ["known"])
+            r.case(f"mapped first while it is written, {fs}, {command}", mapped_meanwhile, place, command, [])
         r.case(f"files that nobody maps, {fs}", nobody_maps, place)
         r.case(f"pages beyond the mapping, {fs}", beyond, place)
         r.case(f"rename over a mapped file, {fs}", rename_over, place)

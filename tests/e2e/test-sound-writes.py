@@ -101,6 +101,20 @@ def insider_reads_during(place):
     expect(any(covers(c, 0, PAGES * PAGE) for c in v.of(path)), f"the range is too small: {v.brief()}")
 
 
+def mapped_during(place, how, command):
+    """The write began before anybody watched the file: nothing has announced it. Its writer is known all the same, when it is over."""
+    path = fresh(place, f"mapped-{how}-{command}")
+    insider, outsider = Insider(command=command), InFlight()
+    outsider.ask(f"begin {how} {path} 0 {PAGES} 94")
+    m = insider.map(path)
+    insider.blocked()
+    outsider.ask("release")
+    insider.hash(m, PAGES - 1)
+    v = insider.finish()
+    not_exact(v, path, outsider.pid)
+    expect(all(c["channel"] == how for c in v.of(path)), f"channel, expected {how}: {v.brief()}")
+
+
 def blocked_throughout(place, how, then):
     path = fresh(place, f"blocked-{how}-{then}")
     insider, outsider = Insider(), InFlight()
@@ -192,6 +206,9 @@ def main():
     r.case("rule 1: a write in flight when the insider ends", insider_ends_during, place)
     r.case("rule 1: a write in flight when the insider unmaps", insider_unmaps_during, place)
     r.case("rule 1: the insider reads while a write is in flight", insider_reads_during, place)
+    for command in ("record", "watch"):
+        for how in ("write", "pwrite"):
+            r.case(f"rule 1: the file is mapped while a {how} is in flight, {command}", mapped_during, place, how, command)
     r.case("rule 1: the descriptor means another file when the write returns", blocked_throughout, place, "pwrite", "dupaway")
     r.case("rule 1: the same with write(2)", blocked_throughout, place, "write", "dupaway")
     r.case("rule 1: a slow write while the insider is blocked", blocked_throughout, place, "pwrite", "release")

@@ -250,6 +250,7 @@ static struct suspects suspects(struct recorder *r, struct object *o)
 static bool attribute(struct object *o, uint64_t page, const struct suspects *s,
 		      struct ev_change *ev)
 {
+	const uint32_t mapper = !s->mapping ? 0 : s->near ? s->near->writer : s->mapper;
 	const struct fault *f = faults__on(o, page);
 	uint64_t since_ns;
 
@@ -258,7 +259,7 @@ static bool attribute(struct object *o, uint64_t page, const struct suspects *s,
 	ev->flags = CHANGE_SAVED | CHANGE_BY_COMPARE | CHANGE_PAGE_RANGE;
 	ev->begin_ns = object__looked_ns(o, page);
 	if (f) {
-		ev->writer = f->writer;
+		ev->writer = f->writer || f->channel != CH_MMAP_STORE ? f->writer : mapper;
 		ev->channel = f->channel;
 		ev->stack = f->stack;
 		since_ns = faults__since(o, page);
@@ -267,7 +268,7 @@ static bool attribute(struct object *o, uint64_t page, const struct suspects *s,
 	} else if (s->insiders) {
 		return false;
 	} else if (s->mapping) {
-		ev->writer = s->near ? s->near->writer : s->mapper;
+		ev->writer = mapper;
 		ev->channel = CH_MMAP_STORE;
 	} else {
 		ev->channel = CH_UNKNOWN;

@@ -42,7 +42,9 @@ const struct fault *faults__on(const struct object *o, uint64_t page)
 
 	HASH_FIND(hh, o->faults, &page, sizeof(page), first);
 	f = newest(first, page, looked_ns);
-	return f && (!wide || f->again_ns > wide->again_ns) ? f : wide;
+	if (!f || !wide)
+		return f ? f : wide;
+	return !wide->writer || f->again_ns > wide->again_ns ? f : wide;
 }
 
 /** The earlier of a time and of the first faults of a list that can have changed the page. */
@@ -88,7 +90,7 @@ static int is_another(void *ctx, const struct fault *f)
 {
 	struct near *n = ctx;
 
-	if (!can_be(f, n->o->look_ns))
+	if (!f->writer || !can_be(f, n->o->look_ns))
 		return 0;
 	if (n->found && (f->writer != n->found->writer || f->channel != n->found->channel))
 		return 1;
@@ -207,7 +209,7 @@ static int note(struct recorder *r, struct object *o, const struct kevent *ke, u
 	o->exposed = true;
 	if (o->next_look_ns > ke->ns + LOOK_AFTER_NS)
 		o->next_look_ns = ke->ns + LOOK_AFTER_NS;
-	if (known && known->writer == writer && known->n >= n) {
+	if (known && (known->writer == writer || !writer) && known->n >= n) {
 		known->again_ns = ke->ns;
 		return 0;
 	}
@@ -229,15 +231,23 @@ static int note(struct recorder *r, struct object *o, const struct kevent *ke, u
 	return 0;
 }
 
+/** Whoever writes a page back, a thread of the kernel's or a process that asks for it, makes it dirty first if somebody has stored to
+ *  it since the last time (mm/page-writeback.c, folio_clear_dirty_for_io): that wasn't one who doesn't map it. */
+static bool is_write_back(const struct kevent *ke)
+{
+	return ke->type == KEV_DIRTY && (ke->flags & KEVF_KTHREAD || ke->channel != CH_MMAP_STORE);
+}
+
 int faults__event(struct recorder *r, const struct kevent *ke)
 {
 	struct object *o = object__by_kevent(r, ke);
 	uint32_t channel = CH_MMAP_STORE;
+	bool named;
 
 	if (!o || ke->flags & KEVF_INSIDER)
 		return 0;
-	/* a thread that writes pages back makes some dirty again, which others have stored to */
 	if (ke->type == KEV_DIRTY && !exposure__by_mapping(r, o) && !o->owed_stores)
 		channel = ke->flags & KEVF_KTHREAD ? CH_KERNEL : CH_UNKNOWN;
-	return note(r, o, ke, ke->flags & KEVF_KTHREAD ? 0 : who__from_event(r, ke), channel);
+	named = channel == CH_MMAP_STORE ? !is_write_back(ke) : !(ke->flags & KEVF_KTHREAD);
+	return note(r, o, ke, named ? who__from_event(r, ke) : 0, channel);
 }

@@ -130,12 +130,23 @@ static bool take_token(struct recorder *r, struct task *t)
 	return true;
 }
 
-/** One token is left of two. A thread that runs user code keeps it until it has stopped; one inside a call loses it. */
+/** Does the token belong to `other` rather than to `t`? One that runs user code can't lose it, and one inside a call that isn't known
+ *  to wait keeps it as in any group: what the call changes, nobody may see land. */
+static bool is_ahead(const struct task *other, const struct task *t)
+{
+	if (!t || t->state == TASK_RUNNING)
+		return !t;
+	if (other->state == TASK_RUNNING)
+		return true;
+	return t->state == TASK_STOPPED && other->state == TASK_IN_CALL && !other->blocking;
+}
+
+/** One token is left of two. A thread that runs user code and loses it keeps on until it has stopped. */
 static void merge_runners(struct recorder *r, struct share_group *a, struct share_group *b)
 {
 	struct task *keeps = a->runner, *loses = b->runner;
 
-	if (!keeps || (keeps->state != TASK_RUNNING && loses && loses->state == TASK_RUNNING)) {
+	if (loses && is_ahead(loses, keeps)) {
 		keeps = b->runner;
 		loses = a->runner;
 	}

@@ -4,6 +4,16 @@
 #include <sys/mman.h>
 
 #include "record/sched.h"
+#include "record/stores.h"
+
+/** It was alone when its call began, so that nobody asked whether it keeps the token: it does, if it may be changing the object. */
+static void keep_token(struct recorder *r, struct task *t)
+{
+	if (t->state != TASK_IN_CALL || !t->blocking || !t->args_known || !stores__holds(r, t))
+		return;
+	t->blocking = false;
+	t->stores = true;
+}
 
 int sharing__join(struct recorder *r, struct task *t, struct object *o, bool shared, uint32_t prot)
 {
@@ -21,8 +31,11 @@ int sharing__join(struct recorder *r, struct task *t, struct object *o, bool sha
 			continue;
 		for (size_t i = 0; s && i < s->nvmas && !maps; i++)
 			maps = s->vmas[i].object == o->id;
-		if (maps)
-			err = sched__merge(r, mine, sched__group(u));
+		if (!maps)
+			continue;
+		keep_token(r, t);
+		keep_token(r, u);
+		err = sched__merge(r, mine, sched__group(u));
 		mine = sched__group(t);
 	}
 	return err;
