@@ -31,6 +31,7 @@ TABLE = [
     (1, "in-flight-ignored", WRITES, "when the insider unmaps", "no change of"),
     (1, "begins-at-end", WRITES, "the insider reads while", "the outcome is too good"),
     (1, "descriptor-at-exit", WRITES, "the descriptor means another", "no change of|in the trace is not the file's"),
+    (1, "begun-before", WRITES, "mapped while a pwrite is in flight, record", "by another pid than|no change of"),
     (1, "shared-offset", WRITES, "one shared file offset", "by another pid than|nobody wrote page 4"),
     (2, "stops-first", WRITES, "ping-pong", "not exact|the trace holds the one of"),
     (2, "no-margin", OUTCOME_UNIT, "all_cases", "idle too late: outcome 0, expected 2"),

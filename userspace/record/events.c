@@ -22,10 +22,9 @@
 
 #include "record/stacks.h"
 
-#define KICK_SIGNAL	 (SIGRTMIN + 7)
-#define TICK_BUSY_MS	 5  /* somebody waits for a token, or contents are to be compared */
-#define MORE_STOPS_EVERY 8  /* stops */
-#define TICK_IDLE_MS	 50 /* flush */
+#define KICK_SIGNAL  (SIGRTMIN + 7)
+#define TICK_BUSY_MS 5	/* somebody waits for a token, or contents are to be compared */
+#define TICK_IDLE_MS 50 /* flush */
 
 /** The helper thread and what it shares with the recorder. */
 struct kicker {
@@ -250,20 +249,17 @@ static int push_wait(struct recorder *r, pid_t tid, int status)
 	return 0;
 }
 
-/** Takes the stops that are there already, so that none of many threads is passed over again and again. As often as not there is
- *  none: not each time, unless there was one the last time. */
+/** Takes the stops that are there already, so that none of many threads is passed over again and again. Each time: a stop that waits
+ *  comes into the trace behind what others do meanwhile, maybe to its memory. */
 static int more_stops(struct recorder *r)
 {
 	int status, err = 0;
 	pid_t tid;
 
-	if (r->ntasks < 2 || (!r->had_more && ++r->not_asked % MORE_STOPS_EVERY))
+	if (r->ntasks < 2)
 		return 0;
-	r->had_more = false;
-	while (!err && (tid = waitpid(-1, &status, __WALL | WNOHANG)) > 0) {
+	while (!err && (tid = waitpid(-1, &status, __WALL | WNOHANG)) > 0)
 		err = push_wait(r, tid, status);
-		r->had_more = true;
-	}
 	return err;
 }
 

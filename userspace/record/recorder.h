@@ -361,8 +361,6 @@ struct recorder {
 	bool behind_told;	/* the gap that a full queue leaves is written */
 	struct wait_result *wq; /* stops not yet dispatched */
 	size_t wq_n, wq_at, wq_cap;
-	bool had_more;		/* there was more than one stop the last time that was asked */
-	unsigned int not_asked; /* stops since the beginning for which it was not */
 	uint64_t next_tick_ns;
 	bool any_recount;	    /* of some object */
 	uint64_t next_count_ns;	    /* the counters of exposed objects are not looked at before */
