@@ -137,7 +137,8 @@ static __always_inline void write_end(struct file *file, __s64 ret)
 	    !entered_lately())
 		return;
 	read_opened(as_number(file), &to);
-	if (maybe_is_watched(to.mapping) && is_idle())
+	/* (not by a bit of its hash alone: of a file of overlayfs the real one has been told) */
+	if (maybe_is_watched(to.mapping) && bpf_map_lookup_elem(&watched, &to.mapping) && is_idle())
 		begun_before(&to, ret, KHOOK_choke_write_checks);
 }
 
