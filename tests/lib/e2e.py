@@ -338,11 +338,12 @@ def dump(trace):
 
 
 def wait_saved(insider, path):
-    """Waits until the contents of a file are in the trace: what changes after that is known to be newer."""
+    """Waits until the insider is blocked and the contents of a file are in the trace: what changes after that is known to be newer."""
     def saved():
         out = dump(insider.trace)
         number = re.search(rf" object +object=(\d+) path=\S*{re.escape(os.path.basename(path))} ", out)
         return number and re.search(rf" pages +object={number[1]} ", out)
+    insider.blocked()
     wait_until("its contents are saved", saved)
 
 

@@ -114,8 +114,9 @@ static const struct {
 
 /*
  * Programs in the sections bprec_tp/... and bprec_iter/... are tp_btf/... and iter/... programs of which we know the
- * place (those in bprec_fentry and bprec_fexit likewise): libbpf would read the kernel's BTF for that, and looks through all of it for each. It decides so by the type of the
- * program, before this is called; so the type is right only from here on.
+ * place (those in bprec_fentry and bprec_fexit likewise): libbpf would read the kernel's BTF for that, and looks through
+ * all of it for each. It decides so by the type of the program, before this is called; so the type is right only from
+ * here on.
  */
 static int prepare_program(struct bpf_program *prog, struct bpf_prog_load_opts *opts, long kind)
 {

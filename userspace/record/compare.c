@@ -39,8 +39,7 @@ struct looked {
 struct suspects {
 	bool insiders; /* insiders can store into the object, or could since the last whole look */
 	bool mapping;  /* an outsider can, or could since the last whole look */
-	uint32_t mapper;	  /* ... that one; 0: it can't be told */
-	const struct fault *near; /* see faults__near */
+	uint32_t mapper; /* ... that one; 0: it can't be told */
 };
 
 static int compare_part(struct recorder *r, struct object *o, uint64_t first, uint64_t n, void *ctx)
@@ -237,12 +236,12 @@ static uint32_t only_mapper(const struct recorder *r, const struct object *o, bo
 static struct suspects suspects(struct recorder *r, struct object *o)
 {
 	const bool now = exposure__by_mapping(r, o);
+	const struct fault *near = faults__near(o);
 
 	return (struct suspects){
 		.insiders = o->stores_inside,
 		.mapping = now || o->owed_stores,
-		.mapper = only_mapper(r, o, now),
-		.near = faults__near(o),
+		.mapper = near ? near->writer : only_mapper(r, o, now),
 	};
 }
 
@@ -250,7 +249,6 @@ static struct suspects suspects(struct recorder *r, struct object *o)
 static bool attribute(struct object *o, uint64_t page, const struct suspects *s,
 		      struct ev_change *ev)
 {
-	const uint32_t mapper = !s->mapping ? 0 : s->near ? s->near->writer : s->mapper;
 	const struct fault *f = faults__on(o, page);
 	uint64_t since_ns;
 
@@ -259,8 +257,10 @@ static bool attribute(struct object *o, uint64_t page, const struct suspects *s,
 	ev->flags = CHANGE_SAVED | CHANGE_BY_COMPARE | CHANGE_PAGE_RANGE;
 	ev->begin_ns = object__looked_ns(o, page);
 	if (f) {
-		ev->writer = f->writer || f->channel != CH_MMAP_STORE ? f->writer : mapper;
+		ev->writer = f->writer;
 		ev->channel = f->channel;
+		if (!f->writer && f->channel == CH_MMAP_STORE && s->mapping)
+			ev->writer = s->mapper;
 		ev->stack = f->stack;
 		since_ns = faults__since(o, page);
 		if (since_ns > ev->begin_ns)
@@ -268,7 +268,7 @@ static bool attribute(struct object *o, uint64_t page, const struct suspects *s,
 	} else if (s->insiders) {
 		return false;
 	} else if (s->mapping) {
-		ev->writer = mapper;
+		ev->writer = s->mapper;
 		ev->channel = CH_MMAP_STORE;
 	} else {
 		ev->channel = CH_UNKNOWN;

@@ -231,23 +231,23 @@ static int note(struct recorder *r, struct object *o, const struct kevent *ke, u
 	return 0;
 }
 
-/** Whoever writes a page back, a thread of the kernel's or a process that asks for it, makes it dirty first if somebody has stored to
- *  it since the last time (mm/page-writeback.c, folio_clear_dirty_for_io): that wasn't one who doesn't map it. */
-static bool is_write_back(const struct kevent *ke)
+/** Whose event it is isn't who stored: a thread of the kernel's; or whoever has a page written back that it doesn't map, which makes
+ *  it dirty once more if somebody has stored to it (mm/page-writeback.c, folio_clear_dirty_for_io). */
+static bool is_unnamed(const struct kevent *ke, uint32_t channel)
 {
-	return ke->type == KEV_DIRTY && (ke->flags & KEVF_KTHREAD || ke->channel != CH_MMAP_STORE);
+	if (ke->flags & KEVF_KTHREAD)
+		return true;
+	return ke->type == KEV_DIRTY && channel == CH_MMAP_STORE && ke->channel != CH_MMAP_STORE;
 }
 
 int faults__event(struct recorder *r, const struct kevent *ke)
 {
 	struct object *o = object__by_kevent(r, ke);
 	uint32_t channel = CH_MMAP_STORE;
-	bool named;
 
 	if (!o || ke->flags & KEVF_INSIDER)
 		return 0;
 	if (ke->type == KEV_DIRTY && !exposure__by_mapping(r, o) && !o->owed_stores)
 		channel = ke->flags & KEVF_KTHREAD ? CH_KERNEL : CH_UNKNOWN;
-	named = channel == CH_MMAP_STORE ? !is_write_back(ke) : !(ke->flags & KEVF_KTHREAD);
-	return note(r, o, ke, named ? who__from_event(r, ke) : 0, channel);
+	return note(r, o, ke, is_unnamed(ke, channel) ? 0 : who__from_event(r, ke), channel);
 }
