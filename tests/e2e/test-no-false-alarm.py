@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-# timeout 200
+# timeout 300
 """No false alarm: what is no outside change of mapped memory leaves the verdict clean, and no change is listed."""
 import os
 import subprocess
@@ -68,16 +68,34 @@ def stores_before(place, command):
     clean(insider)
 
 
+def others_cut(v):
+    """Are its changes only truncations by path, by programs that have nothing to do with the file (other tests)? Nothing tells what
+    such a call worked on, and a write to the end of a watched file may hide that it was this one (bpf/cut.bpf.c): said, and so it
+    must be, but no false alarm of the kind that is looked for here."""
+    return bool(v.changes) and all(c["channel"] == "truncate" and c["length"] is None and c["by"]["comm"] != "churn"
+                                   for c in v.changes)
+
+
+def churn(path, command):
+    """The verdict on a run of progs/churn."""
+    trace = os.path.join(tempdir(), "trace")
+    subprocess.run([BPREC, command, "-q", "-o", trace, prog("churn"), path], check=True, timeout=120)
+    return check(trace)
+
+
 def churned(place, command):
     """An insider writes, cuts and grows a file while another maps it, again and again: looks at it find what calls under way have
     done, and zeros between what was the end and what was written behind it."""
-    for i in range(6):
-        path, trace = os.path.join(place.inside, f"churned-{command}-{i}"), os.path.join(tempdir(), "trace")
-        subprocess.run([BPREC, command, "-q", "-o", trace, prog("churn"), path], check=True, timeout=120)
-        v = check(trace)
+    good, runs = 0, 0
+    while good < 6:
+        v = churn(os.path.join(place.inside, f"churned-{command}-{runs}"), command)
+        runs += 1
+        if runs < 20 and others_cut(v):
+            continue
         expect(not v.changes, v.brief())
         if command == "record":  # the order of its events is known, too
             expect_verdict(v, "clean")
+        good += 1
 
 
 def mapped_meanwhile(place, command, known):
