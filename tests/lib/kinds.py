@@ -324,14 +324,22 @@ class Hugetlb(Kind):
             left = int(re.search(r"MemAvailable: +(\d+) kB", f.read())[1]) << 10
         return max(1, left // 8 // (2 * self.first * self.unit))
 
+    def pages(self, n=None):
+        """How many huge pages the machine has, after it was asked for n."""
+        if n is not None:
+            with open(self.pool, "w") as f:
+                f.write(str(n))
+        with open(self.pool) as f:
+            return int(f.read())
+
     def more(self, n):
-        """Takes n pages more from the machine."""
-        with open(self.pool) as f:
-            now = int(f.read())
-        with open(self.pool, "w") as f:
-            f.write(str(now + n))
-        with open(self.pool) as f:
-            got = int(f.read()) - now
+        """Takes n pages more from the machine, whose memory may be in pieces."""
+        now = self.pages()
+        got = self.pages(now + n) - now
+        if got < n:
+            with open("/proc/sys/vm/compact_memory", "w") as f:
+                f.write("1")
+            got = self.pages(now + n) - now
         self.unit_pages += got
         if got < n:
             raise Skip(f"the machine gives {got} huge pages of {n}")
@@ -351,10 +359,7 @@ class Hugetlb(Kind):
             return
         mounts.unmount(self.place.real)
         self.place = None
-        with open(self.pool) as f:
-            now = int(f.read())
-        with open(self.pool, "w") as f:
-            f.write(str(max(0, now - self.unit_pages)))
+        self.pages(max(0, self.pages() - self.unit_pages))
 
 
 class Squashfs(Kind):
