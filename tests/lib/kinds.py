@@ -48,11 +48,12 @@ def at_address(address):
 def identity(path):
     """(major, minor, inode) of a file as a mapping shows it: on btrfs, stat(2) tells another device."""
     fd = os.open(path, os.O_RDONLY)
-    address = libc.mmap(None, PAGE, 1, 1, fd, 0)
+    length = 2 << 20  # of hugetlbfs, nothing less can be unmapped
+    address = libc.mmap(None, length, 1, 1, fd, 0)
     try:
         return at_address(address)
     finally:
-        libc.munmap(address, PAGE)
+        libc.munmap(address, length)
         os.close(fd)
 
 
@@ -359,7 +360,9 @@ class Hugetlb(Kind):
             return
         mounts.unmount(self.place.real)
         self.place = None
-        self.pages(max(0, self.pages() - self.unit_pages))
+        left = max(0, self.pages() - self.unit_pages)
+        self.pages(left)  # those that are in use go as soon as they aren't; asked for more before that, the kernel keeps them
+        wait_until("the huge pages are given back", lambda: self.pages() <= left)
 
 
 class Squashfs(Kind):
