@@ -139,7 +139,7 @@ static __always_inline void write_end(struct file *file, __s64 ret)
 	read_opened(as_number(file), &to);
 	/* (not by a bit of its hash alone: of a file of overlayfs the real one has been told) */
 	if (maybe_is_watched(to.mapping) && bpf_map_lookup_elem(&watched, &to.mapping) && is_idle())
-		begun_before(&to, ret, KHOOK_choke_write_checks);
+		begun_before(&to, ret, KHOOK_choke_write_checks, CH_UNKNOWN);
 }
 
 SEC("bprec_fexit/vfs_write")

@@ -98,6 +98,15 @@ static __always_inline void maps_changed(__u32 nr)
 		stir(KHOOK_exit_munmap);
 }
 
+static __always_inline int submitted(__s64 ret)
+{
+	const struct flight_key key = { bpf_get_current_pid_tgid(), 0 };
+
+	if (bpf_map_lookup_elem(&flights, &key))
+		return flight_end(ret);
+	return ret > 0 && entered_lately() ? aio_over(native_args().a[2], ret) : 0;
+}
+
 static __always_inline int native_end(struct sys_exit *ctx)
 {
 	bool failed = ctx->ret < 0 && ctx->ret > -4096;
@@ -117,6 +126,8 @@ static __always_inline int native_end(struct sys_exit *ctx)
 		return failed ? 0 : remap_over(ctx->ret);
 	case NR64_ACCT:
 		return failed ? 0 : kernel_opened(KHOOK_exit_acct);
+	case NR64_IO_SUBMIT:
+		return submitted(ctx->ret);
 	default:
 		return flight_end(ctx->ret);
 	}

@@ -485,8 +485,8 @@ static __always_inline bool entered_lately(void)
 /** Who makes a write: the channel that the current thread's call is, CH_UNKNOWN: none that writes. direct: of O_DIRECT. */
 int write_channel(__u32 direct);
 /** A write of the current thread is over, of which no beginning was told: tells of both if what it led to is watched by now.
- *  ret: its result. */
-int begun_before(const struct opened *to, __s64 ret, __u32 hook);
+ *  ret: its result; channel: CH_UNKNOWN: that of its call. */
+int begun_before(const struct opened *to, __s64 ret, __u32 hook, __u32 channel);
 /** Notes that the current process is a 32-bit one, if it is. */
 int compat_exec(void);
 /** Ends what this thread or kiocb announced at the choke point of this hook (ANY_HOOK: at any); as_begun: with the range

@@ -272,6 +272,30 @@ __noinline int aio_part(__u64 request, __u32 slot)
 	return call_part(r.fd, &f, slot);
 }
 
+/* One request of an io_submit that is over, and maybe began before what it writes to was watched. */
+__noinline int aio_part_over(__u64 at)
+{
+	struct aio_request r = {};
+	__u64 request = 0;
+	struct opened to = {};
+
+	bpf_probe_read_user(&request, sizeof(request), (void *)at);
+	bpf_probe_read_user(&r, sizeof(r), (void *)request);
+	if (r.opcode != IOCB_CMD_PWRITE && r.opcode != IOCB_CMD_PWRITEV)
+		return 0;
+	read_opened(fd_file(r.fd), &to);
+	if (to.f_flags & O_DIRECT || !maybe_is_watched(to.mapping))
+		return 0;
+	return begun_before(&to, 1, KHOOK_enter_io_submit, CH_AIO);
+}
+
+__noinline int aio_over(__u64 list, __s64 n)
+{
+	for (__u32 i = 0; i < PARTS_MAX && i < n; i++)
+		aio_part_over(list + i * sizeof(__u64));
+	return 0;
+}
+
 /* Pointers to the requests are 4 bytes long for a 32-bit caller; the requests are the same. */
 __noinline int aio_begin(__u64 list, __u64 n, __u32 pointer_bytes)
 {

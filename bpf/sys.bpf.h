@@ -83,6 +83,8 @@ int uffd_begin(__u32 fd, __u32 cmd, __u64 arg);
 int madvise_begin(__u64 addr, __u64 length, __u32 advice);
 /** io_submit with a list of n pointers of so many bytes each. */
 int aio_begin(__u64 list, __u64 n, __u32 pointer_bytes);
+/** An io_submit of which nothing was announced is over; it has taken n requests of the list of a 64-bit caller. */
+int aio_over(__u64 list, __s64 n);
 /** process_vm_writev to a process, where in its memory isn't told. */
 int remote_begin(__u32 pid);
 /** ptrace, if it stores into memory. */

@@ -237,7 +237,7 @@ static __noinline int complete(struct io_kiocb *req, __s64 res)
 	struct flight *kept = bpf_map_lookup_elem(&flights, &key);
 
 	if (!kept)
-		return 0;
+		return 0; /* it is none, or began before its object was watched */
 	struct flight f = *kept;
 	if (f.end == END_BY_FD)
 		complete_open(&f, req, res);
@@ -246,7 +246,29 @@ static __noinline int complete(struct io_kiocb *req, __s64 res)
 	else
 		flight_finish(&f, res);
 	bpf_map_delete_elem(&flights, &key); /* not sooner: cut.bpf.c */
-	return 0;
+	return 1;
+}
+
+/* A request is over of which nothing was announced: a write that began before what it leads to was watched? */
+static __noinline int complete_unseen(struct io_kiocb *req, __s64 res)
+{
+	const __u8 opcode = BPF_CORE_READ(req, opcode);
+	struct opened to = {};
+
+	if (opcode != OP_WRITE && opcode != OP_WRITEV && opcode != OP_WRITE_FIXED &&
+	    opcode != OP_WRITEV_FIXED)
+		return 0;
+	read_opened((__u64)BPF_CORE_READ(req, file), &to);
+	if (!maybe_is_watched(to.mapping))
+		return 0;
+	return begun_before(&to, res, KHOOK_uring_complete, CH_IO_URING);
+}
+
+static __always_inline int over(struct io_kiocb *req, __s64 res)
+{
+	if (complete(req, res) || !entered_lately())
+		return 0;
+	return complete_unseen(req, res);
 }
 
 /* Arguments: (ctx, req, cqe) from 6.13 or so; (ctx, req, user_data, res, ...) from 5.19; before that no request. */
@@ -257,9 +279,9 @@ int uring_complete(__u64 *ctx)
 
 	if (uring_complete_args == 3) {
 		struct io_uring_cqe *cqe = (void *)ctx[2];
-		return complete(req, BPF_CORE_READ(cqe, res));
+		return over(req, BPF_CORE_READ(cqe, res));
 	}
 	if (uring_complete_args >= 7)
-		return complete(req, (int)ctx[3]);
+		return over(req, (int)ctx[3]);
 	return 0;
 }

@@ -6,8 +6,9 @@
  * of the descriptor) it is a guess that the end of the call proves or gives up (KEVF_RANGE_UNKNOWN).
  *
  * An object may come to be watched while a write to it is under way. That write is told when it is over, as one of unknown range that
- * began when the object was entered. The end of each write is looked at for that, but only for a while after an object was entered: 10 s or
- * more; what takes longer is found by comparing, as far as somebody is known to hold the object.
+ * began when the object was entered. The end of each write is looked at for that (of io_uring and aio, too), but only for a while after
+ * an object was entered: 10 s or more; what takes longer is found by comparing, as far as somebody is known to hold the object. So are
+ * aio requests that are over after their call (O_DIRECT), and those of 32-bit callers.
  */
 #include "sys.bpf.h"
 
@@ -87,7 +88,7 @@ __noinline int write_fd(__u32 fd, struct request *r)
 	return write_to(&to, r);
 }
 
-__noinline int begun_before(const struct opened *to, __s64 ret, __u32 hook)
+__noinline int begun_before(const struct opened *to, __s64 ret, __u32 hook, __u32 channel)
 {
 	struct target t = {};
 
@@ -101,6 +102,6 @@ __noinline int begun_before(const struct opened *to, __s64 ret, __u32 hook)
 	f.n.ns = w->entered_ns;
 	f.n.length = TO_END;
 	f.n.flags = KEVF_RANGE_UNKNOWN;
-	f.n.channel = write_channel(t.f_flags & O_DIRECT);
+	f.n.channel = channel ?: write_channel(t.f_flags & O_DIRECT);
 	return flight_late(&f, ret);
 }

@@ -113,7 +113,7 @@ static __always_inline bool begun_unseen(const struct sys_exit *ctx)
 	const bool third = ctx->nr == NR64_SPLICE || ctx->nr == NR64_COPY_FILE_RANGE;
 	if (!fd_concerns(third ? p.a[2] : p.a[0], &to))
 		return false;
-	begun_before(&to, ctx->ret, KHOOK_enter_write);
+	begun_before(&to, ctx->ret, KHOOK_enter_write, CH_UNKNOWN);
 	return true;
 }
 

@@ -43,7 +43,7 @@ def wait_gone(pid):
     e2e.wait_until(f"process {pid} is gone", lambda: not e2e.alive(pid))
 
 
-def mine(v, path, pid, channels=("pwrite", "write")):
+def mine(v, path, pid, channels=("pwrite", "write", "aio", "io_uring")):
     """The changes of a file; each must be by pid."""
     found = v.of(path)
     expect(found, f"no change of {path}: {v.brief()}")
@@ -207,7 +207,7 @@ def main():
     r.case("rule 1: a write in flight when the insider unmaps", insider_unmaps_during, place)
     r.case("rule 1: the insider reads while a write is in flight", insider_reads_during, place)
     for command in ("record", "watch"):
-        for how in ("write", "pwrite"):
+        for how in ("write", "pwrite", "aio", "io_uring"):
             r.case(f"rule 1: the file is mapped while a {how} is in flight, {command}", mapped_during, place, how, command)
     r.case("rule 1: the descriptor means another file when the write returns", blocked_throughout, place, "pwrite", "dupaway")
     r.case("rule 1: the same with write(2)", blocked_throughout, place, "write", "dupaway")

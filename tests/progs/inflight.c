@@ -4,7 +4,8 @@
  *
  * The buffer it writes lies in memory registered with userfaultfd, of which the second half is missing: the kernel copies
  * the first half into the file and then waits for the page. Prints "ready PID", then obeys:
- *   begin pwrite|write PATH OFFSET PAGES BYTE   -> begun TID, when half of it is in the file
+ *   begin HOW PATH OFFSET PAGES BYTE            -> begun TID, when half of it is in the file; HOW: pwrite, write, aio (io_submit,
+ *                                                  which writes before it returns), io_uring (a thread of the kernel writes)
  *   second PAGES BYTE                           -> begun TID: another thread's write(2) by the same descriptor
  *   dupaway                                     -> ok: the descriptor now means /dev/null
  *   release                                     -> done N: the write went on and returned N
@@ -12,6 +13,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/aio_abi.h>
 #include <linux/userfaultfd.h>
 #include <pthread.h>
 #include <sched.h>
@@ -24,8 +26,11 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "ring.h"
+
 static struct {
-	int positioned, fd;
+	char how; /* its first letter */
+	int fd;
 	off_t off;
 	size_t len;
 	char *buf;
@@ -35,13 +40,57 @@ static struct {
 } job[2];
 static int uffd, byte;
 
+static ssize_t by_aio(int i)
+{
+	struct iocb cb = { .aio_lio_opcode = IOCB_CMD_PWRITE,
+			   .aio_fildes = (unsigned int)job[i].fd };
+	struct iocb *list[] = { &cb };
+	struct io_event done = { 0 };
+	aio_context_t ctx = 0;
+
+	cb.aio_buf = (uintptr_t)job[i].buf;
+	cb.aio_nbytes = job[i].len;
+	cb.aio_offset = job[i].off;
+	if (syscall(SYS_io_setup, 1, &ctx) || syscall(SYS_io_submit, ctx, 1, list) != 1 ||
+	    syscall(SYS_io_getevents, ctx, 1, 1, &done, NULL) != 1)
+		return -1;
+	syscall(SYS_io_destroy, ctx);
+	return done.res;
+}
+
+static ssize_t by_uring(int i)
+{
+	if (ring__open(4) < 0)
+		return -1;
+	struct io_uring_sqe *sqe = ring__next(0);
+
+	sqe->opcode = IORING_OP_WRITE;
+	sqe->flags = IOSQE_ASYNC;
+	sqe->fd = job[i].fd;
+	sqe->addr = (uintptr_t)job[i].buf;
+	sqe->len = (unsigned int)job[i].len;
+	sqe->off = (__u64)job[i].off;
+	return ring__run(1, (int)job[i].len) ? -1 : (ssize_t)job[i].len;
+}
+
 static void *writer(void *arg)
 {
 	int i = (int)(long)arg;
 
 	job[i].tid = (pid_t)syscall(SYS_gettid);
-	job[i].ret = job[i].positioned ? pwrite(job[i].fd, job[i].buf, job[i].len, job[i].off)
-				       : write(job[i].fd, job[i].buf, job[i].len);
+	switch (job[i].how) {
+	case 'p':
+		job[i].ret = pwrite(job[i].fd, job[i].buf, job[i].len, job[i].off);
+		break;
+	case 'a':
+		job[i].ret = by_aio(i);
+		break;
+	case 'i':
+		job[i].ret = by_uring(i);
+		break;
+	default:
+		job[i].ret = write(job[i].fd, job[i].buf, job[i].len);
+	}
 	return NULL;
 }
 
@@ -80,7 +129,7 @@ static int begin(const char *args)
 
 	if (sscanf(args, "%15s %511s %ld %ld %d", how, path, &off, &pages, &byte) != 5)
 		return printf("error usage\n");
-	job[0].positioned = how[0] == 'p';
+	job[0].how = how[0];
 	job[0].off = off;
 	job[0].len = (size_t)pages * 4096;
 	job[0].fd = open(path, O_RDWR);

@@ -17,6 +17,8 @@ CASES = [
     ("test-sound-writes", "a write in flight when the insider unmaps"),
     ("test-sound-writes", "the insider reads while a write is in flight"),
     ("test-sound-writes", "ping-pong"),
+    ("test-sound-writes", "rule 1: the file is mapped while a"),
+    ("test-no-false-alarm", "mapped first while it is written, tmpfs"),
     ("test-sound-stops", "an insider that runs"),
     ("test-sound-mutants", "stores right before each unmap"),
     ("test-sound-mutants", "stores right before the end"),
