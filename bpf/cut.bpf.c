@@ -11,7 +11,7 @@
  * Its size may be another one by then: a write that came after the cut made it longer again, and may even have given it the size
  * that it had. So while such a call is under way (`truncating`), each write of an insider that is over and reaches to the end of its
  * object is noted there; those that are still under way then are looked for. The call may have cut such an object, and is said to,
- * with an unknown range: too much is said where it worked on another file, but nothing is missed. (Where it is an outsider's write
+ * with an unknown range and as doubtful: it may have worked on another file, but nothing is missed. (Where it is an outsider's write
  * that hides the cut, the object is known to be changed, by that one alone.)
  */
 #include "sys.bpf.h"
@@ -111,7 +111,7 @@ __noinline int may_have_cut(__u64 object, const struct truncation *call)
 	w->cut_ns = call->ns;
 	struct flight f = { .n = { .object = object, .ns = call->ns, .hook = call->hook } };
 	f.n.channel = CH_TRUNCATE;
-	f.n.flags = KEVF_SHRINK | KEVF_RANGE_UNKNOWN;
+	f.n.flags = KEVF_SHRINK | KEVF_RANGE_UNKNOWN | KEVF_DOUBTFUL;
 	f.n.length = TO_END;
 	return flight_late(&f, 0);
 }

@@ -373,6 +373,8 @@ enum change_flags {
 		128, /* memory of a tracee, not an object: offset is an address, see insiders[0] */
 	CHANGE_CROWDED =
 		256, /* another change of it had begun before it was read (told by watch), or count > 1 */
+	CHANGE_DOUBTFUL =
+		512, /* it isn't known whether the call changed this object or another one */
 };
 
 /** What a thread that maps the changed pages was doing. */

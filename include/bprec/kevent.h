@@ -93,6 +93,8 @@ enum kevent_flags {
 	/* KEV_BEGIN: the first of changes that are summed up in slot `aux` until userspace takes it
 	 * (struct ksum); offset and length are its own. KEV_END: a slot that userspace has closed is over now. */
 	KEVF_SUMMED = 1024,
+	/* It isn't known whether the call changed this object or another one (truncate(path): bpf/cut.bpf.c). */
+	KEVF_DOUBTFUL = 2048,
 };
 
 /** One record of the ring buffer. All but those of kwho.h have this one size. */

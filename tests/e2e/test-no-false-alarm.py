@@ -72,7 +72,7 @@ def others_cut(v):
     """Are its changes only truncations by path, by programs that have nothing to do with the file (other tests)? Nothing tells what
     such a call worked on, and a write to the end of a watched file may hide that it was this one (bpf/cut.bpf.c): said, and so it
     must be, but no false alarm of the kind that is looked for here."""
-    return bool(v.changes) and all(c["channel"] == "truncate" and c["length"] is None and c["by"]["comm"] != "churn"
+    return bool(v.changes) and all(c["channel"] == "truncate" and not c["certain"] and c["by"]["comm"] != "churn"
                                    for c in v.changes)
 
 

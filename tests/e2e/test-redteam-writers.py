@@ -427,6 +427,22 @@ def cut_while_written(offset):
     expect(named == pids, f"{sorted(pids - named)} not named: {v.brief()}")
 
 
+def cut_elsewhere(command):
+    """The same calls on a file that nobody maps: one of them may be told, as it isn't known to be of another file, but not as
+    certain, and not as what makes a recording divergent. Was: divergent, by whoever cut anything."""
+    place = mounts.tmpfs()
+    path, other = fresh(place, f"kept-{command}"), fresh(place, f"cut-{command}")
+    insider = Insider(argv=[prog("rewriter"), path, str(PAGES * PAGE - PAGE // 2), str(PAGE // 2)], command=command)
+    for i in range(8):
+        cut = truncation(other, PAGE - 1 - i)
+        expect(cut.wait() == 0, f"truncate: {cut.returncode}")
+    v = insider.finish()
+    found = v.of(path)
+    expect(found, f"the test is wrong: nothing is told: {v.brief()}")
+    expect(not any(c["certain"] for c in found), v.brief())
+    expect(v.verdict == "uncertain" if command == "watch" else v.verdict in ("resnapshotted", "uncertain"), v.brief())
+
+
 def copied_up(command):
     """A file of an overlay's lower layer is mapped, copied up by an outsider who only opens it, and then changed in its layer: our
     descriptor shows the copy by then, in which nothing changed. Was: same-bytes, and resnapshotted."""
@@ -485,6 +501,8 @@ def main():
     r.case("two truncations at once", cut_together)
     r.case("cut while an insider writes", cut_while_written, 0)
     r.case("cut while an insider writes to its end", cut_while_written, PAGES * PAGE - PAGE // 2)
+    for command in ("record", "watch"):
+        r.case(f"another file is cut while an insider writes to the end, {command}", cut_elsewhere, command)
     r.exit()
 
 

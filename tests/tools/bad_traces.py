@@ -66,7 +66,7 @@ EVENT_FAULTS = [
     ("mem", dict(npages=1 << 52)), ("mem", dict(nruns=0)), ("mem", dict(tail=runs((5, 2, 0))), "REFERENCE"),
     ("object-write", dict(object=2), "REFERENCE"), ("object-write", dict(channel=28)),
     ("change", dict(object=2), "REFERENCE"), ("change", dict(object=0), "REFERENCE"), ("change", dict(channel=28)),
-    ("change", dict(flags=512)), ("change", dict(flags=128)), ("change", dict(flags=128, object=0, ninsiders=0, tail=b"")),
+    ("change", dict(flags=1024)), ("change", dict(flags=128)), ("change", dict(flags=128, object=0, ninsiders=0, tail=b"")),
     ("change", dict(writer=2), "REFERENCE"), ("change", dict(ninsiders=1)),
     ("change", dict(ninsiders=M32)), ("change", dict(ninsiders=1, tail=STATE.pack(state=0))),
     ("change", dict(ninsiders=1, tail=STATE.pack(state=5))), ("change", dict(ninsiders=1, tail=STATE.pack(state=1, flags=2))),

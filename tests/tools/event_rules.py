@@ -186,7 +186,7 @@ class Rules:
 
     def check_change(self, b, tail):
         within(b["channel"], 0, CHANNELS - 1, "channel")
-        within(b["flags"], 0, 511, "flags")
+        within(b["flags"], 0, 1023, "flags")
         self.refer("writer", b["writer"], zero=True)
         if b["flags"] & 128:
             need(b["object"] == 0 and b["ninsiders"] > 0, "remote change")

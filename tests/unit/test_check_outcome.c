@@ -251,6 +251,40 @@ static void watched(void **state)
 	}
 }
 
+/** A change that may have been of another object never makes a trace divergent; a certain one beside it does. */
+static void doubtful(void **state)
+{
+	static const struct outcome_case harmless = { .flags = CHANGE_DOUBTFUL };
+	static const struct outcome_case maybe = { .flags = CHANGE_DOUBTFUL, .running = true };
+	static const struct outcome_case certain = { .running = true };
+	static const struct {
+		const struct outcome_case *first, *second;
+		enum verdict expected;
+	} rows[] = {
+		{ &harmless, &harmless, VERDICT_RESNAPSHOTTED },
+		{ &maybe, &harmless, VERDICT_UNCERTAIN },
+		{ &harmless, &maybe, VERDICT_UNCERTAIN },
+		{ &maybe, &certain, VERDICT_DIVERGENT },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		struct build b;
+		struct check_report *rep;
+		const uint64_t begin = now_ns() + 100 * MS;
+
+		build_begin(&b);
+		put_change(&b, rows[i].first, begin);
+		put_change(&b, rows[i].second, begin);
+		assert_int_equal(build_check(&b, &rep), 0);
+		assert_int_equal(rep->changes_all, 2);
+		assert_int_equal(rep->verdict, rows[i].expected);
+		assert_true((rep->bad_begin_ns == UINT64_MAX) ==
+			    (rows[i].expected != VERDICT_DIVERGENT));
+		check_report__free(rep);
+	}
+}
+
 /** Memory of a tracee, not an object: every thread that shares it counts. */
 static void remote(void **state)
 {
@@ -317,9 +351,9 @@ static void first_divergent(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(all_cases),	   cmocka_unit_test(in_flight_settled),
-		cmocka_unit_test(watched),	   cmocka_unit_test(remote),
-		cmocka_unit_test(first_divergent),
+		cmocka_unit_test(all_cases), cmocka_unit_test(in_flight_settled),
+		cmocka_unit_test(watched),   cmocka_unit_test(remote),
+		cmocka_unit_test(doubtful),  cmocka_unit_test(first_divergent),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -130,6 +130,7 @@ struct check_report {
 	size_t nchanges;	      /* kept */
 	uint64_t changes_all;	      /* found */
 	uint64_t outcomes[5];	      /* how many, by enum outcome */
+	uint64_t doubted[5];	      /* of these, how many that may not be of the object at all */
 	uint64_t changes_ignored;     /* told of pages that nobody maps */
 	struct check_exposure *exposures;
 	size_t nexposures;
@@ -154,6 +155,10 @@ struct check_report {
 /** Reads the whole trace and judges it. r is at its first event (it is rewound). opts may be NULL.
  *  0, or -errno or -trace_error with err__text set; *ret is written on success only and ended by check_report__free. */
 int check__run(struct reader *r, const struct check_opts *opts, struct check_report **ret);
+/** Changes that make it divergent: not exact, not of the same bytes, and for certain of a mapped object. */
+uint64_t check__bad(const struct check_report *rep);
+/** Changes that would make it divergent, and may have been of another object. */
+uint64_t check__doubtful(const struct check_report *rep);
 /** Judges events as they are written, before there is a trace to read. Opaque; check_live__new to check_live__free. */
 struct check_live;
 /** NULL: no memory. */

@@ -264,18 +264,31 @@ static int check_references(struct question *q, uint64_t no)
 	return 0;
 }
 
+static bool doubtful(const struct check_change *c)
+{
+	return c->fact.flags & CHANGE_DOUBTFUL;
+}
+
+/** Counts a change with the outcome that it has, or takes it out again (by: -1). */
+static void tally(struct check_report *rep, const struct check_change *c, int by)
+{
+	rep->outcomes[c->outcome] += by;
+	if (doubtful(c))
+		rep->doubted[c->outcome] += by;
+}
+
 /** Counts a change in the report. */
 static void count(struct check_report *rep, const struct check_change *c)
 {
 	rep->changes_all++;
-	rep->outcomes[c->outcome]++;
+	tally(rep, c, 1);
 	if (c->outcome != OUTCOME_LOST)
 		rep->pages_resnapshotted += c->fact.pages_changed;
 }
 
 int check__blame(struct check_state *s, const struct check_change *c)
 {
-	if (c->outcome == OUTCOME_EXACT || c->outcome == OUTCOME_SAME_BYTES)
+	if (c->outcome == OUTCOME_EXACT || c->outcome == OUTCOME_SAME_BYTES || doubtful(c))
 		return 0;
 	if (c->fact.begin_ns < s->bad_begin_ns)
 		s->bad_begin_ns = c->fact.begin_ns;
@@ -314,10 +327,10 @@ static void settle(struct check_report *rep, const struct check_change *done)
 		    !(c->fact.flags & CHANGE_IN_FLIGHT) || (c->fact.flags & CHANGE_EXPOSED) ||
 		    (c->fact.flags & CHANGE_REMOTE) || !covers(done, c))
 			continue;
-		rep->outcomes[c->outcome]--;
+		tally(rep, c, -1);
 		c->outcome = done->outcome;
 		c->why = "saved again when the writer had finished";
-		rep->outcomes[c->outcome]++;
+		tally(rep, c, 1);
 	}
 }
 
@@ -371,6 +384,8 @@ int check__change(struct check_state *s, const struct event_header *ev, uint64_t
 		s->rep->changes_ignored++;
 		return 0;
 	}
+	if (doubtful(&c))
+		c.why = "it may have been another file: nothing tells what such a call works on";
 	c.others = q.missing || someone_left(&q);
 	count(s->rep, &c);
 	if (!err)

@@ -135,12 +135,26 @@ int check__finish(struct check_state *s)
 	return err ? err : blame_changes(s);
 }
 
+static uint64_t sum_bad(const uint64_t *outcomes)
+{
+	return outcomes[OUTCOME_POSSIBLE] + outcomes[OUTCOME_SEEN_EARLY] + outcomes[OUTCOME_LOST];
+}
+
+uint64_t check__doubtful(const struct check_report *rep)
+{
+	return sum_bad(rep->doubted);
+}
+
+uint64_t check__bad(const struct check_report *rep)
+{
+	return sum_bad(rep->outcomes) - check__doubtful(rep);
+}
+
 enum verdict check__verdict(const struct check_report *rep)
 {
-	if (rep->outcomes[OUTCOME_POSSIBLE] || rep->outcomes[OUTCOME_SEEN_EARLY] ||
-	    rep->outcomes[OUTCOME_LOST])
+	if (check__bad(rep))
 		return VERDICT_DIVERGENT;
-	if (!rep->complete || !rep->started || rep->gaps_all || rep->lost)
+	if (!rep->complete || !rep->started || rep->gaps_all || rep->lost || check__doubtful(rep))
 		return VERDICT_UNCERTAIN;
 	if (rep->changes_all)
 		return VERDICT_RESNAPSHOTTED;

@@ -69,6 +69,8 @@ static void set_range(struct change *c, const struct kevent *ke)
 	c->length = ke->length;
 	if (ke->flags & KEVF_SHRINK)
 		c->flags |= CHANGE_SHRUNK;
+	if (ke->flags & KEVF_DOUBTFUL)
+		c->flags |= CHANGE_DOUBTFUL;
 	if (ke->flags & KEVF_RANGE_UNKNOWN)
 		c->flags |= CHANGE_RANGE_UNKNOWN;
 	else

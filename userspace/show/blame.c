@@ -307,8 +307,7 @@ void show__blame(const struct show_opts *o, const struct check_report *rep,
 
 void show__no_blame(const struct show_opts *o, const struct check_report *rep)
 {
-	const uint64_t bad = rep->outcomes[OUTCOME_POSSIBLE] + rep->outcomes[OUTCOME_SEEN_EARLY] +
-			     rep->outcomes[OUTCOME_LOST];
+	const uint64_t bad = check__bad(rep);
 
 	if (rep->verdict == VERDICT_DIVERGENT && bad)
 		fprintf(o->out,

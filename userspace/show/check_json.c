@@ -115,6 +115,7 @@ static json_t *change_json(const struct check_report *rep, const struct check_ch
 	json_object_set_new(v, "count", json__u64(f->count));
 	json_object_set_new(v, "range_known", json_boolean(!(f->flags & CHANGE_RANGE_UNKNOWN)));
 	json_object_set_new(v, "page_range", json_boolean(f->flags & CHANGE_PAGE_RANGE));
+	json_object_set_new(v, "certain", json_boolean(!(f->flags & CHANGE_DOUBTFUL)));
 	json_object_set_new(v, "by_compare", json_boolean(f->flags & CHANGE_BY_COMPARE));
 	return v;
 }

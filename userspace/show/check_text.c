@@ -22,12 +22,6 @@ static const char *plural(uint64_t n)
 	return n == 1 ? "" : "s";
 }
 
-static uint64_t bad_changes(const struct check_report *rep)
-{
-	return rep->outcomes[OUTCOME_POSSIBLE] + rep->outcomes[OUTCOME_SEEN_EARLY] +
-	       rep->outcomes[OUTCOME_LOST];
-}
-
 /** What makes the trace uncertain, for the first line. */
 static const char *first_reason(const struct check_report *rep)
 {
@@ -39,6 +33,8 @@ static const char *first_reason(const struct check_report *rep)
 		return "nothing was observed";
 	if (rep->lost)
 		return "events were lost";
+	if (check__doubtful(rep))
+		return "a call may have cut a mapped file, or another one";
 	for (size_t i = 0; i < rep->ngaps; i++)
 		if (rep->gaps[i].kind == GAP_HIDDEN_STORES)
 			return "somebody could store into a mapped file without being seen";
@@ -66,7 +62,7 @@ static void watch_line(const struct check_report *rep, uint64_t bad, char *buf, 
 
 void show__verdict_line(const struct check_report *rep, char *buf, size_t size)
 {
-	uint64_t bad = bad_changes(rep);
+	uint64_t bad = check__bad(rep);
 
 	if (rep->watched && rep->verdict != VERDICT_UNCERTAIN) {
 		watch_line(rep, bad, buf, size);

@@ -32,9 +32,9 @@ static void decode_hook(struct sink *s, const struct event_header *ev)
 }
 
 /** Bits of ev_change.flags, in order. */
-static const char *const change_bits[] = { "saved",	 "in-flight",  "range-unknown",
-					   "by-compare", "page-range", "shrunk",
-					   "exposed",	 "remote",     "crowded" };
+static const char *const change_bits[] = { "saved",	 "in-flight", "range-unknown", "by-compare",
+					   "page-range", "shrunk",    "exposed",       "remote",
+					   "crowded",	 "doubtful" };
 static const char *const insider_states[] = { "?", "stopped", "in-call", "call-touches",
 					      "running" };
 

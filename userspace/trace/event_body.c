@@ -390,7 +390,7 @@ static int check_change(struct part *p)
 
 	err = in_range("channel", b->channel, 0, CH_MAX - 1);
 	if (err == 0)
-		err = in_range("flags", b->flags, 0, CHANGE_CROWDED * 2 - 1);
+		err = in_range("flags", b->flags, 0, CHANGE_DOUBTFUL * 2 - 1);
 	if (err == 0)
 		err = known_or_0(p->c->writers, "writer", b->writer);
 	if (err < 0)
