@@ -12,7 +12,7 @@
  */
 #include "choke.bpf.h"
 
-enum { IOCB_APPEND = 0x10, IOCB_DIRECT = 1 << 17 };
+enum { IOCB_APPEND = 0x10, IOCB_DIRECT = 1 << 17, IOCB_WRITE = 1 << 18 };
 
 /* Only the end of the same function ends it: notify_change is called inside of writes, too, to drop privileges. */
 __noinline int choke_end(__u64 who, __s64 ret, __u32 hook, __u32 as_begun)
@@ -190,11 +190,29 @@ int BPF_PROG(choke_iocb_write, void *file, struct kiocb *iocb, void *iter, __s64
 	return 0;
 }
 
+/* A request of io_submit is over of which nothing was announced. One that is done at once, that is: the end of others comes in
+ * whatever thread there is. */
+static __always_inline void aio_unseen(struct kiocb *iocb, __s64 res)
+{
+	const int ki_flags = BPF_CORE_READ(iocb, ki_flags);
+	struct opened to = {};
+
+	if (res <= 0 || !(ki_flags & IOCB_WRITE) || ki_flags & IOCB_DIRECT ||
+	    !in_call(NR64_IO_SUBMIT, NR32_IO_SUBMIT))
+		return;
+	read_opened((__u64)BPF_CORE_READ(iocb, ki_filp), &to);
+	if (maybe_is_watched(to.mapping) && bpf_map_lookup_elem(&watched, &to.mapping))
+		begun_before(&to, res, KHOOK_choke_write_checks, CH_AIO);
+}
+
 /* Whether it was done at once or not. */
 SEC("bprec_fentry/aio_complete_rw")
 int BPF_PROG(choke_aio_complete, struct kiocb *iocb, __s64 res)
 {
-	choke_end(as_number(iocb), res, KHOOK_choke_write_checks, 0);
+	if (choke_end(as_number(iocb), res, KHOOK_choke_write_checks, 0) || !entered_lately())
+		return 0;
+	aio_unseen(iocb, res);
+	who_tell(WHO_CALL);
 	return 0;
 }
 

@@ -93,7 +93,8 @@ def insider_reads_during(place):
     before = insider.hash(m, 0)
     insider.blocked()
     outsider.ask(f"begin pwrite {path} 0 {PAGES} 92")
-    expect(insider.hash(m, 0) != before, "the test is wrong: the first half is not visible yet")
+    if insider.hash(m, 0) == before:
+        raise e2e.Skip("this kernel copies nothing of what is written before it has all of the buffer (6.12)")
     outsider.ask("release")
     insider.blocked()
     v = insider.finish()
