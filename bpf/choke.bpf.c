@@ -136,9 +136,7 @@ static __always_inline void write_end(struct file *file, __s64 ret)
 	if (choke_end(bpf_get_current_pid_tgid(), ret, KHOOK_choke_write_checks, 0) || ret <= 0 ||
 	    !entered_lately())
 		return;
-	read_opened(as_number(file), &to);
-	/* (not by a bit of its hash alone: of a file of overlayfs the real one has been told) */
-	if (maybe_is_watched(to.mapping) && bpf_map_lookup_elem(&watched, &to.mapping) && is_idle())
+	if (opened_watched(as_number(file), &to) && is_idle())
 		begun_before(&to, ret, KHOOK_choke_write_checks, CH_UNKNOWN);
 }
 
@@ -200,8 +198,7 @@ static __always_inline void aio_unseen(struct kiocb *iocb, __s64 res)
 	if (res <= 0 || !(ki_flags & IOCB_WRITE) || ki_flags & IOCB_DIRECT ||
 	    !in_call(NR64_IO_SUBMIT, NR32_IO_SUBMIT))
 		return;
-	read_opened((__u64)BPF_CORE_READ(iocb, ki_filp), &to);
-	if (maybe_is_watched(to.mapping) && bpf_map_lookup_elem(&watched, &to.mapping))
+	if (opened_watched((__u64)BPF_CORE_READ(iocb, ki_filp), &to))
 		begun_before(&to, res, KHOOK_choke_write_checks, CH_AIO);
 }
 

@@ -482,6 +482,13 @@ static __always_inline bool entered_lately(void)
 {
 	return bpf_jiffies64() - last_entered < ENTERED_JIFFIES;
 }
+/** What begun_before needs of a file, if its own object is watched. Not by a bit of the hash alone: of a file of overlayfs the real
+ *  one is told. */
+static __always_inline bool opened_watched(__u64 file, struct opened *ret)
+{
+	read_opened(file, ret);
+	return maybe_is_watched(ret->mapping) && bpf_map_lookup_elem(&watched, &ret->mapping);
+}
 /** Who makes a write: the channel that the current thread's call is, CH_UNKNOWN: none that writes. direct: of O_DIRECT. */
 int write_channel(__u32 direct);
 /** A write of the current thread is over, of which no beginning was told: tells of both if what it led to is watched by now.

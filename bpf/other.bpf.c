@@ -258,14 +258,20 @@ __noinline int madvise_begin(__u64 addr, __u64 length, __u32 advice)
 	return flight_begin(&f, 0);
 }
 
+/* Reads a request of an io_submit; false: it writes nothing. */
+static __always_inline bool aio_write(__u64 request, struct aio_request *ret)
+{
+	bpf_probe_read_user(ret, sizeof(*ret), (void *)request);
+	return ret->opcode == IOCB_CMD_PWRITE || ret->opcode == IOCB_CMD_PWRITEV;
+}
+
 /* One request of an io_submit. 1: it changes a watched object. */
 __noinline int aio_part(__u64 request, __u32 slot)
 {
 	struct flight f = { .n = { .channel = CH_AIO, .hook = KHOOK_enter_io_submit } };
 	struct aio_request r = {};
 
-	bpf_probe_read_user(&r, sizeof(r), (void *)request);
-	if (r.opcode != IOCB_CMD_PWRITE && r.opcode != IOCB_CMD_PWRITEV)
+	if (!aio_write(request, &r))
 		return 0;
 	f.n.offset = r.offset;
 	f.n.length = r.opcode == IOCB_CMD_PWRITE ? r.nbytes : TO_END;
@@ -280,11 +286,7 @@ __noinline int aio_part_over(__u64 at)
 	struct opened to = {};
 
 	bpf_probe_read_user(&request, sizeof(request), (void *)at);
-	bpf_probe_read_user(&r, sizeof(r), (void *)request);
-	if (r.opcode != IOCB_CMD_PWRITE && r.opcode != IOCB_CMD_PWRITEV)
-		return 0;
-	read_opened(fd_file(r.fd), &to);
-	if (to.f_flags & O_DIRECT || !maybe_is_watched(to.mapping))
+	if (!aio_write(request, &r) || !opened_watched(fd_file(r.fd), &to) || to.f_flags & O_DIRECT)
 		return 0;
 	return begun_before(&to, 1, KHOOK_enter_io_submit, CH_AIO);
 }

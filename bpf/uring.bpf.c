@@ -258,8 +258,7 @@ static __noinline int complete_unseen(struct io_kiocb *req, __s64 res)
 	if (opcode != OP_WRITE && opcode != OP_WRITEV && opcode != OP_WRITE_FIXED &&
 	    opcode != OP_WRITEV_FIXED)
 		return 0;
-	read_opened((__u64)BPF_CORE_READ(req, file), &to);
-	if (!maybe_is_watched(to.mapping))
+	if (!opened_watched((__u64)BPF_CORE_READ(req, file), &to))
 		return 0;
 	return begun_before(&to, res, KHOOK_uring_complete, CH_IO_URING);
 }
