@@ -75,12 +75,19 @@ static __always_inline bool is_own(volatile struct ksum *s, const struct change 
 	       s->block == c->block && s->kind == c->kind;
 }
 
+/* Marks pages; an atomic operation only if one isn't marked yet. Nobody takes a mark away while the slot is its thread's. */
+static __always_inline void touch(struct ksum *s, __u32 pages)
+{
+	if ((*(volatile __u32 *)&s->touched & pages) != pages)
+		__sync_fetch_and_or(&s->touched, pages);
+}
+
 /* Joins an open sum of the same kind. */
 static __always_inline bool join(struct ksum *s, const struct change *c)
 {
 	if (!is_own(s, c))
 		return false;
-	__sync_fetch_and_or(&s->touched, c->touched);
+	touch(s, c->touched);
 	if (__sync_fetch_and_add(&s->state, 1) & KSUM_CLOSED || !is_own(s, c)) {
 		__sync_fetch_and_add(&s->state, -1);
 		return false;
@@ -143,7 +150,7 @@ static __always_inline void add_range(struct ksum *s, const struct note *n)
 		__sync_fetch_and_or(&s->flags, KSUM_UNKNOWN);
 		return;
 	}
-	__sync_fetch_and_or(&s->touched, (2u << last) - (1u << first));
+	touch(s, (2u << last) - (1u << first));
 	if (s->hi && (n->offset > s->hi || end < s->lo))
 		__sync_fetch_and_or(&s->flags, KSUM_HOLES);
 	if (!s->hi || n->offset < s->lo)

@@ -256,18 +256,18 @@ class Uring:
         self.ring = mmap.mmap(self.fd, max(self.sq_off[6] + 16, cq_off[5] + 16 * 8))
         self.sqes = mmap.mmap(self.fd, 4 * 64, offset=0x10000000)
 
-    def queue(self, opcode, fd, offset, addr, length, flags=0, more=0, slot=0, wait=0):
-        """One request; waits for so many completions. more: the field that depends on the opcode (open_flags); slot: where among the
+    def queue(self, opcode, fd, offset, addr, length, flags=0, more=0, slot=0, wait=False):
+        """One request; wait: for its completion. more: the field that depends on the opcode (open_flags); slot: where among the
         registered files, plus 1."""
         tail = struct.unpack_from("I", self.ring, self.sq_off[1])[0]
         struct.pack_into("BBHiQQIIQHHI", self.sqes, (tail & 3) * 64, opcode, flags, 0, fd, offset, addr, length, more, 0, 0, 0, slot)
         struct.pack_into("I", self.ring, self.sq_off[6] + 4 * (tail & 3), tail & 3)
         struct.pack_into("I", self.ring, self.sq_off[1], tail + 1)
-        syscall(426, self.fd, 1, wait, 1 if wait else 0, 0, 8)
+        syscall(426, self.fd, 1, int(wait), int(wait), 0, 8)
 
     def submit(self, opcode, fd, offset, addr, length, flags=0, more=0):
         """The same; waits for its completion. Its result."""
-        self.queue(opcode, fd, offset, addr, length, flags, more, wait=1)
+        self.queue(opcode, fd, offset, addr, length, flags, more, wait=True)
         head, mask = struct.unpack_from("I", self.ring, self.cq_off[0])[0], struct.unpack_from("I", self.ring, self.cq_off[2])[0]
         done = struct.unpack_from("i", self.ring, self.cq_off[5] + (head & mask) * 16 + 8)[0]
         struct.pack_into("I", self.ring, self.cq_off[0], head + 1)
