@@ -180,6 +180,31 @@ static void no_elf(void **state)
 	assert_int_equal(s.undecided, 0);
 }
 
+/** Code is read in pieces: none may be missed where one ends and the next begins. */
+static void any_place(void **state)
+{
+	static uint8_t buf[600000];
+	struct insn_sites s = { 0 };
+	size_t n = 0;
+
+	(void)state;
+	for (size_t at = 0; at + 2 < sizeof(buf);
+	     at += 67, n++) /* 67 has no divisor in common with a power of two */
+		memcpy(buf + at, n % 2 ? "\x0f\x31" : "\x0f\x01\xf9", 2 + !(n % 2));
+	find_in(buf, sizeof(buf), 0, &s);
+	assert_int_equal(s.undecided, n);
+	for (size_t len = 1; len < 700; len++) { /* the end */
+		memset(buf, 0x90, len);
+		memcpy(buf + len, "\x0f\x31\x0f\x01", 4);
+		find_in(buf, len + 2, 0, &s);
+		assert_int_equal(s.undecided, 1);
+		find_in(buf, len + 1, 0, &s);
+		assert_int_equal(s.undecided, 0);
+		find_in(buf, len + 4, 0, &s);
+		assert_int_equal(s.undecided, 1);
+	}
+}
+
 /** Heads that promise what isn't there. */
 static void damaged(void **state)
 {
@@ -214,6 +239,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(true_ones), cmocka_unit_test(decoys), cmocka_unit_test(counts),
 		cmocka_unit_test(order),     cmocka_unit_test(no_elf), cmocka_unit_test(damaged),
+		cmocka_unit_test(any_place),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);

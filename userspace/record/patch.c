@@ -282,23 +282,49 @@ static const struct insn_site *site_before(struct recorder *r, const struct task
 	return at;
 }
 
+/** eax, ebx, ecx, edx of a leaf and its subleaf. */
+struct cpuid_answer {
+	uint32_t leaf, sub, a, b, c, d;
+};
+
+/** Does the answer depend on the processor one is on? The recorder may move to another. */
+static bool is_of_processor(uint32_t leaf)
+{
+	return leaf == 1 || leaf == 0xb || leaf == 0x1a || leaf == 0x1f || leaf == 0x8000001e;
+}
+
+/** Asks the processor, the same thing once: under a hypervisor that takes as long as a stop, and each program that starts asks
+ *  25 times. */
+static struct cpuid_answer ask(uint32_t leaf, uint32_t sub)
+{
+	static struct cpuid_answer known[64];
+	static size_t n;
+	struct cpuid_answer now = { .leaf = leaf, .sub = sub };
+
+	for (size_t i = 0; i < n; i++)
+		if (known[i].leaf == leaf && known[i].sub == sub)
+			return known[i];
+	__cpuid_count(leaf, sub, now.a, now.b, now.c, now.d);
+	if (!is_of_processor(leaf) && n < sizeof(known) / sizeof(*known))
+		known[n++] = now;
+	return now;
+}
+
 /** What the program is told: not that there are instructions of chance that can't be recorded. */
 static void run_cpuid(struct ev_insn *ev)
 {
-	const uint32_t leaf = ev->rax, sub = ev->rcx;
-	uint32_t a, b, c, d;
+	struct cpuid_answer at = ask(ev->rax, ev->rcx);
 
-	__cpuid_count(leaf, sub, a, b, c, d);
-	if (leaf == 1)
-		c &= ~bit_RDRND;
-	if (leaf == 7 && !sub) {
-		b &= ~(bit_RDSEED | bit_RTM | bit_HLE);
-		c &= ~bit_RDPID;
+	if (at.leaf == 1)
+		at.c &= ~bit_RDRND;
+	if (at.leaf == 7 && !at.sub) {
+		at.b &= ~(bit_RDSEED | bit_RTM | bit_HLE);
+		at.c &= ~bit_RDPID;
 	}
-	ev->rax = a;
-	ev->rbx = b;
-	ev->rcx = c;
-	ev->rdx = d;
+	ev->rax = at.a;
+	ev->rbx = at.b;
+	ev->rcx = at.c;
+	ev->rdx = at.d;
 }
 
 static void run_rdtsc(struct ev_insn *ev)
@@ -336,9 +362,7 @@ static int carry_out(struct recorder *r, struct task *t, uint8_t kind, uint8_t l
 	regs->rcx = ev.rcx;
 	regs->rdx = ev.rdx;
 	regs->rip = ev.addr + ev.length;
-	err = tracee__set_regs(t->tid, regs);
-	if (!err)
-		err = preempt__mark(t, regs);
+	err = preempt__mark(t, regs);
 	if (err)
 		return err;
 	writer__reg_hash(r->w, regs64__hash(regs));

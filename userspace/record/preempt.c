@@ -64,9 +64,8 @@ int preempt__mark(struct task *t, struct regs64 *regs)
 	t->at_point = false;
 	t->exit_regs = *regs;
 	/* with a call's number there, the kernel would take these for its results, and start calls over */
-	if ((int64_t)regs->rax < 0 && (int64_t)regs->rax >= -ERRNO_MAX)
-		return 0;
-	regs->orig_rax = t->exit_regs.orig_rax = MARK;
+	if ((int64_t)regs->rax >= 0 || (int64_t)regs->rax < -ERRNO_MAX)
+		regs->orig_rax = t->exit_regs.orig_rax = MARK;
 	return tracee__set_regs(t->tid, regs);
 }
 

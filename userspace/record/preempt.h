@@ -7,8 +7,8 @@
 
 /** Is the thread, whose registers are these at a stop, where its last event left it, without having run user code since? */
 bool preempt__fresh(const struct task *t, const struct regs64 *regs);
-/** A stopped thread is where its last event left it, with these registers: puts a mark into them by which preempt__fresh
- *  knows that. 0 or -errno. */
+/** A stopped thread is where its last event left it: gives it these registers, with a mark in them by which preempt__fresh knows
+ *  that. 0 or -errno. */
 int preempt__mark(struct task *t, struct regs64 *regs);
 
 /** The thread stopped between two calls, and others want to run or a signal waits: looks for a good place from here on. 1:

@@ -26,14 +26,24 @@
 #include "tracee/gopclntab.h"
 
 #define CODE_MAX (1ull << 30) /* bytes of one segment */
+#define WINDOW	 (128u << 10) /* bytes of it that are in memory at a time */
+#define LONGEST	 16	      /* an instruction has 15 at most */
+#define BLOCK	 128	      /* bytes that are looked at together */
 
 /** A function's range, by address. */
 struct range {
 	uint64_t lo, hi;
 };
 
+/** Bytes of the segment at hand. A compiler's code is 20 MB: page faults on memory for all of it took longer than the search. */
+struct window {
+	uint8_t v[WINDOW];
+	uint64_t lo, n; /* n bytes from address lo */
+};
+
 /** A search. */
 struct search {
+	int fd;
 	Elf *elf;
 	Dwarf_CFI *cfi;
 	struct range *funcs; /* of symbols, sorted; made when first needed */
@@ -42,9 +52,11 @@ struct search {
 		go; /* where Go's functions begin, and at [ngo] the end of all; made with `funcs` */
 	size_t ngo;
 	bool funcs_known;
-	const uint8_t *code; /* the segment at hand */
-	uint64_t len;
-	uint64_t vaddr, offset; /* of code[0]: address, file offset */
+	uint64_t len;		/* of the segment at hand */
+	uint64_t vaddr, offset; /* of its first byte: address, file offset */
+	struct window *scan;	/* where the search is */
+	struct window *decoded; /* where the decoder is */
+	int err;		/* the file couldn't be read */
 	struct range fn;	/* the function decoded last */
 	uint64_t at;		/* address up to which it is decoded */
 	ZydisDecoder decoder;
@@ -64,6 +76,39 @@ static int read_all(int fd, uint8_t *buf, uint64_t len, uint64_t offset)
 		len -= n;
 	}
 	return 0;
+}
+
+/** Bytes of the segment from addr, `least` at least unless it ends before; *ret_n: how many. They stay until the window's next use.
+ *  NULL: outside, or not readable (s->err). */
+static const uint8_t *bytes(struct search *s, struct window *w, uint64_t addr, uint64_t least,
+			    uint64_t *ret_n)
+{
+	const uint64_t end = s->vaddr + s->len, wanted = addr + least < end ? addr + least : end;
+
+	if (addr < s->vaddr || addr >= end)
+		return NULL;
+	if (addr < w->lo || wanted > w->lo + w->n) {
+		w->lo = addr;
+		w->n = end - addr < WINDOW ? end - addr : WINDOW;
+		s->err = read_all(s->fd, w->v, w->n, s->offset + (addr - s->vaddr));
+		if (s->err)
+			w->n = 0;
+	}
+	*ret_n = w->lo + w->n - addr;
+	return s->err ? NULL : w->v + (addr - w->lo);
+}
+
+/** The instruction at addr, which ends at `end` or before. */
+static bool decode(struct search *s, uint64_t addr, uint64_t end, ZydisDecodedInstruction *ret)
+{
+	uint64_t n;
+	const uint8_t *p = bytes(s, s->decoded, addr, LONGEST, &n);
+
+	if (!p)
+		return false;
+	if (n > end - addr)
+		n = end - addr;
+	return ZYAN_SUCCESS(ZydisDecoderDecodeInstruction(&s->decoder, NULL, p, n, ret));
 }
 
 static int by_lo(const void *a, const void *b)
@@ -178,7 +223,7 @@ static bool symbol_range(struct search *s, uint64_t addr, struct range *ret)
 }
 
 /** Does decoding from the range's beginning arrive at its end? (Functions are padded with int3.) */
-static bool decodes(const struct search *s, const struct range *r)
+static bool decodes(struct search *s, const struct range *r)
 {
 	ZydisDecodedInstruction in;
 	uint64_t at = r->lo;
@@ -186,8 +231,7 @@ static bool decodes(const struct search *s, const struct range *r)
 	if (r->lo < s->vaddr || r->hi > s->vaddr + s->len)
 		return false;
 	while (at < r->hi) {
-		if (!ZYAN_SUCCESS(ZydisDecoderDecodeInstruction(
-			    &s->decoder, NULL, s->code + (at - s->vaddr), r->hi - at, &in)))
+		if (!decode(s, at, r->hi, &in))
 			return false;
 		at += in.length;
 	}
@@ -232,7 +276,11 @@ static bool find_range(struct search *s, uint64_t addr)
 static int add_site(struct search *s, uint64_t addr, enum insn_kind kind, uint8_t length)
 {
 	struct insn_site *v = s->out.v;
+	uint64_t n;
+	const uint8_t *p = bytes(s, s->decoded, addr, LONGEST, &n);
 
+	if (!p)
+		return s->err;
 	if (s->out.n == s->cap) {
 		s->cap = s->cap ? 2 * s->cap : 16;
 		v = realloc(v, s->cap * sizeof(*v));
@@ -244,7 +292,7 @@ static int add_site(struct search *s, uint64_t addr, enum insn_kind kind, uint8_
 		.offset = s->offset + (addr - s->vaddr),
 		.kind = kind,
 		.length = length,
-		.first = s->code[addr - s->vaddr],
+		.first = *p,
 	};
 	return 0;
 }
@@ -270,18 +318,16 @@ static int enter(struct search *s, uint64_t addr, const ZydisDecodedInstruction 
 }
 
 /** Bytes at addr that no one can tell about. */
-static int undecided(struct search *s, uint64_t addr)
+static int undecided(struct search *s, const uint8_t *p)
 {
-	const uint8_t *p = s->code + (addr - s->vaddr);
-
 	s->out.undecided++;
 	if (p[1] == 0x31 || p[1] == 0x01)
 		s->out.undecided_tsc++;
 	return 0;
 }
 
-/** Decides about the bytes at addr: decodes up to the instruction that they are in. */
-static int decide(struct search *s, uint64_t addr)
+/** Decides about the bytes p at addr: decodes up to the instruction that they are in. */
+static int decide(struct search *s, uint64_t addr, const uint8_t *p)
 {
 	ZydisDecodedInstruction in;
 	uint64_t at = s->at;
@@ -289,13 +335,11 @@ static int decide(struct search *s, uint64_t addr)
 	if (s->at > addr && s->fn.lo <= addr && addr < s->fn.hi)
 		return 0; /* inside an instruction that has been decoded */
 	if (!find_range(s, addr))
-		return undecided(s, addr);
+		return s->err ? s->err : undecided(s, p);
 	while (s->at <= addr) {
 		at = s->at;
-		if (!ZYAN_SUCCESS(ZydisDecoderDecodeInstruction(&s->decoder, NULL,
-								s->code + (at - s->vaddr),
-								s->len - (at - s->vaddr), &in)))
-			return undecided(s, addr);
+		if (!decode(s, at, s->vaddr + s->len, &in))
+			return s->err ? s->err : undecided(s, p);
 		s->at = at + in.length;
 	}
 	return enter(s, at, &in);
@@ -311,42 +355,63 @@ static bool looks_like(const uint8_t *p, uint64_t left)
 	return (p[1] == 0x01 && p[2] == 0xf9) || (p[1] == 0xc7 && p[2] >= 0xf0);
 }
 
-static int search_code(struct search *s)
+/** May one of BLOCK bytes be the first of what looks_like? Reads BLOCK + 1. 0f alone is common; without a branch the compiler
+ *  makes vector operations of this. */
+static bool block_may(const uint8_t *p)
 {
-	const uint8_t *p = s->code, *end = s->code + s->len;
+	uint8_t may = 0;
+
+	for (int i = 0; i < BLOCK; i++)
+		may |= (p[i] == 0x0f) & ((p[i + 1] == 0xa2) | (p[i + 1] == 0x31) |
+					 (p[i + 1] == 0x01) | (p[i + 1] == 0xc7));
+	return may;
+}
+
+/** n bytes at addr, and those behind them: left. */
+static int search_block(struct search *s, uint64_t addr, const uint8_t *p, uint64_t n,
+			uint64_t left)
+{
 	int err = 0;
 
-	s->fn = (struct range){ 0 };
-	for (; !err && p + 1 < end && (p = memchr(p, 0x0f, end - p - 1)); p++)
-		if (looks_like(p, end - p))
-			err = decide(s, s->vaddr + (p - s->code));
+	for (uint64_t i = 0; !err && i < n && i + 1 < left; i++)
+		if (p[i] == 0x0f && looks_like(p + i, left - i))
+			err = decide(s, addr + i, p + i);
+	return err;
+}
+
+static int search_code(struct search *s)
+{
+	const uint64_t end = s->vaddr + s->len;
+	uint64_t left, n;
+	const uint8_t *p;
+	int err = 0;
+
+	for (uint64_t addr = s->vaddr; !err && addr < end; addr += n) {
+		p = bytes(s, s->scan, addr, BLOCK + LONGEST, &left);
+		if (!p)
+			return s->err;
+		n = left < BLOCK + LONGEST ? left : BLOCK; /* the end, or one block */
+		if (n == left || block_may(p))
+			err = search_block(s, addr, p, n, left);
+	}
 	return err;
 }
 
 /** Searches len bytes at a file offset, which are mapped at vaddr. */
-static int search_part(struct search *s, int fd, uint64_t offset, uint64_t len, uint64_t vaddr)
+static int search_part(struct search *s, uint64_t offset, uint64_t len, uint64_t vaddr)
 {
-	uint8_t *code;
-	int err;
-
 	if (len > CODE_MAX)
 		return -EFBIG;
-	code = malloc(len + 1);
-	if (!code)
-		return -ENOMEM;
-	err = read_all(fd, code, len, offset);
-	s->code = code;
 	s->len = len;
 	s->vaddr = vaddr;
 	s->offset = offset;
-	if (!err)
-		err = search_code(s);
-	free(code);
-	return err;
+	s->fn = (struct range){ 0 };
+	s->scan->n = s->decoded->n = 0;
+	return search_code(s);
 }
 
 /** Executable sections: a segment may hold constants too. *ret_n: how many there are. */
-static int search_sections(struct search *s, int fd, size_t *ret_n)
+static int search_sections(struct search *s, size_t *ret_n)
 {
 	Elf_Scn *scn = NULL;
 	GElf_Shdr sh;
@@ -358,13 +423,13 @@ static int search_sections(struct search *s, int fd, size_t *ret_n)
 		    !(sh.sh_flags & SHF_EXECINSTR) || !(sh.sh_flags & SHF_ALLOC))
 			continue;
 		n++;
-		err = search_part(s, fd, sh.sh_offset, sh.sh_size, sh.sh_addr);
+		err = search_part(s, sh.sh_offset, sh.sh_size, sh.sh_addr);
 	}
 	*ret_n = n;
 	return err;
 }
 
-static int search_segments(struct search *s, int fd)
+static int search_segments(struct search *s)
 {
 	size_t n = 0;
 	GElf_Phdr ph;
@@ -374,28 +439,28 @@ static int search_segments(struct search *s, int fd)
 		return -EBADMSG;
 	for (size_t i = 0; i < n && !err; i++)
 		if (gelf_getphdr(s->elf, i, &ph) && ph.p_type == PT_LOAD && ph.p_flags & PF_X)
-			err = search_part(s, fd, ph.p_offset, ph.p_filesz, ph.p_vaddr);
+			err = search_part(s, ph.p_offset, ph.p_filesz, ph.p_vaddr);
 	return err;
 }
 
-static int search_elf(struct search *s, int fd)
+static int search_elf(struct search *s)
 {
 	size_t n;
 	int err;
 
 	s->cfi = dwarf_getcfi_elf(s->elf);
-	err = search_sections(s, fd, &n);
-	return err || n ? err : search_segments(s, fd);
+	err = search_sections(s, &n);
+	return err || n ? err : search_segments(s);
 }
 
 /** No ELF file: where its instructions begin isn't known. */
-static int search_plain(struct search *s, int fd)
+static int search_plain(struct search *s)
 {
 	struct stat st;
 
-	if (fstat(fd, &st))
+	if (fstat(s->fd, &st))
 		return -errno;
-	return search_part(s, fd, 0, st.st_size, 0);
+	return search_part(s, 0, st.st_size, 0);
 }
 
 static int by_offset(const void *a, const void *b)
@@ -405,23 +470,31 @@ static int by_offset(const void *a, const void *b)
 	return x->offset < y->offset ? -1 : x->offset > y->offset;
 }
 
+static int search_file(struct search *s)
+{
+	GElf_Ehdr eh;
+
+	s->scan = malloc(sizeof(*s->scan));
+	s->decoded = malloc(sizeof(*s->decoded));
+	if (!s->scan || !s->decoded)
+		return -ENOMEM;
+	elf_version(EV_CURRENT);
+	s->elf = elf_begin(s->fd, ELF_C_READ, NULL);
+	if (s->elf && elf_kind(s->elf) == ELF_K_ELF && gelf_getehdr(s->elf, &eh) &&
+	    eh.e_machine == EM_X86_64)
+		return search_elf(s);
+	elf_end(s->elf);
+	s->elf = NULL;
+	return search_plain(s);
+}
+
 int insn_sites__find(int fd, struct insn_sites *ret)
 {
-	struct search s = { 0 };
-	GElf_Ehdr eh;
-	int err = 0;
+	struct search s = { .fd = fd };
+	int err;
 
-	elf_version(EV_CURRENT);
 	ZydisDecoderInit(&s.decoder, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
-	s.elf = elf_begin(fd, ELF_C_READ, NULL);
-	if (s.elf && elf_kind(s.elf) == ELF_K_ELF && gelf_getehdr(s.elf, &eh) &&
-	    eh.e_machine == EM_X86_64) {
-		err = search_elf(&s, fd);
-	} else {
-		elf_end(s.elf);
-		s.elf = NULL;
-		err = search_plain(&s, fd);
-	}
+	err = search_file(&s);
 	if (s.out.n)
 		qsort(s.out.v, s.out.n, sizeof(*s.out.v), by_offset);
 	if (s.cfi)
@@ -429,6 +502,8 @@ int insn_sites__find(int fd, struct insn_sites *ret)
 	elf_end(s.elf);
 	free(s.funcs);
 	free(s.go);
+	free(s.scan);
+	free(s.decoded);
 	if (err)
 		insn_sites__free(&s.out);
 	else
