@@ -402,6 +402,8 @@ static int search_part(struct search *s, uint64_t offset, uint64_t len, uint64_t
 {
 	if (len > CODE_MAX)
 		return -EFBIG;
+	if (vaddr > ~0ull - 2 * CODE_MAX)
+		return -EBADMSG; /* no program is mapped there, and addresses would wrap around */
 	s->len = len;
 	s->vaddr = vaddr;
 	s->offset = offset;
