@@ -290,7 +290,8 @@ struct cpuid_answer {
 /** Does the answer depend on the processor one is on? The recorder may move to another. */
 static bool is_of_processor(uint32_t leaf)
 {
-	return leaf == 1 || leaf == 0xb || leaf == 0x1a || leaf == 0x1f || leaf == 0x8000001e;
+	return leaf == 1 || leaf == 0xb || leaf == 0x1a || leaf == 0x1f || leaf == 0x8000001e ||
+	       leaf == 0x80000026;
 }
 
 /** Asks the processor, the same thing once: under a hypervisor that takes as long as a stop, and each program that starts asks

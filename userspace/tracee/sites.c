@@ -317,7 +317,7 @@ static int enter(struct search *s, uint64_t addr, const ZydisDecodedInstruction 
 	}
 }
 
-/** Bytes at addr that no one can tell about. */
+/** Bytes p, which no one can tell about. 0. */
 static int undecided(struct search *s, const uint8_t *p)
 {
 	s->out.undecided++;
