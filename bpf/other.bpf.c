@@ -32,6 +32,7 @@ enum {
 	XFS_COMMIT_RANGE = 0x5883,
 };
 enum { UFFDIO_TYPE = 0xaa };		       /* <linux/userfaultfd.h> */
+enum { LOOP_TYPE = 0x4c };		       /* <linux/loop.h> */
 #define IOC_ONLY_TELLS(cmd) ((cmd) >> 30 == 2) /* _IOR: user space only reads */
 
 /** The second half of struct file_clone_range of <linux/fs.h>, behind the descriptor and the offset of the source. */
@@ -194,6 +195,13 @@ static __always_inline enum named named(__u32 cmd)
 	return NAMED_NONE;
 }
 
+/* A loop device gets another file, or another part of it: all that is on it changes. A descriptor for reading is enough. */
+static __always_inline int loop_begin(__u32 fd, struct flight *f)
+{
+	f->n.object = file_object(fd_file(fd));
+	return watch_find(f->n.object) ? flight_begin(f, 0) : 0;
+}
+
 __noinline int ioctl_other(__u32 fd, __u32 cmd, __u64 arg)
 {
 	struct flight f = {
@@ -206,6 +214,8 @@ __noinline int ioctl_other(__u32 fd, __u32 cmd, __u64 arg)
 		return 0;
 	if ((cmd >> 8 & 0xff) == UFFDIO_TYPE)
 		return uffd_begin(fd, cmd, arg);
+	if ((cmd >> 8 & 0xff) == LOOP_TYPE)
+		return loop_begin(fd, &f);
 	bpf_probe_read_user(words, sizeof(words), (void *)arg);
 	if (what ==
 	    XFS_SWAPEXT) { /* of the two that it names, by whatever descriptor it is called */

@@ -411,6 +411,43 @@ def stored_at_its_end(how):
     gap(s.verdict(), "hidden-stores", "mmap-store")
 
 
+def loop_exchanged(beneath):
+    """LOOP_CHANGE_FD of a read-only loop device, by a descriptor for reading: everything on it is another file's. Was: clean."""
+    top = tempdir()
+    image, other = os.path.join(top, "image"), os.path.join(top, "other")
+    with open(image, "wb") as f:
+        f.truncate(32 << 20)
+    subprocess.run(["mkfs.ext4", "-q", "-F", image], check=True)
+    if beneath:
+        writable = mounts.mount(os.path.join(top, "writable"), "-o", "loop", image)
+        with open(os.path.join(writable, "f"), "wb") as f:
+            f.write(pages(1))
+        subprocess.run(["umount", writable], check=True)
+    else:
+        with open(image, "r+b") as f:
+            f.write(pages(1))
+    with open(image, "rb") as f, open(other, "wb") as g:
+        g.write(f.read().replace(pages(1), pages(101)))
+    made = subprocess.run(["losetup", "-r", "-f", "--show", image], capture_output=True, text=True)
+    if made.returncode:
+        raise Skip("losetup: " + made.stderr.strip())
+    device = path = made.stdout.strip()
+    atexit.register(subprocess.run, ["losetup", "-d", device])
+    if beneath:
+        path = os.path.join(mounts.mount(os.path.join(top, "mnt"), "-o", "ro,noload", device), "f")
+    s = Seen(path, touch="notouch")
+    fds = os.open(device, os.O_RDONLY), os.open(other, os.O_RDONLY)
+    fcntl.ioctl(fds[0], 0x4C06, fds[1])
+    for fd in fds:
+        os.close(fd)
+    with open("/proc/sys/vm/drop_caches", "w") as f:
+        f.write("3")
+    old = [fnv(pages(1)[n * PAGE:(n + 1) * PAGE]) for n in range(PAGES)]
+    expect(s.look() != old, "the test is wrong: nothing changed")
+    v = s.verdict(changed=False)
+    expect(beneath or ("unknown", os.getpid()) in {(c["channel"], (c["by"] or {}).get("pid")) for c in v.changes}, v.brief())
+
+
 def main():
     need_root()
     r = Report()
@@ -429,6 +466,8 @@ def main():
     r.case("a core file in its place", core_dumped)
     r.case("blocks exchanged, ext4", swap_boot)
     r.case("a block device zeroed", device_zeroed)
+    for beneath_file in (False, True):
+        r.case(f"another file for a loop device, {'a file on it' if beneath_file else 'itself'}", loop_exchanged, beneath_file)
     for which in (0, 1):
         r.case(f"blocks exchanged, xfs, {('first', 'second')[which]} file", extents_swapped, which)
     for how in ("aio", "io_uring", "fixed buffer"):
