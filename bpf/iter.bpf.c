@@ -199,6 +199,11 @@ int object_counters(struct kcounters *c)
 	__u64 object = c->object;
 	struct address_space *mapping = (void *)object;
 
+	if (!object) {
+		c->shown = file_object(fd_file(c->fd - 1));
+		c->error = watch_below(c->shown, KHOOK_object_counters) ? -ENOENT : 0;
+		return 0;
+	}
 	if (!watch_find(object)) {
 		c->error = -ENOENT;
 		return 0;

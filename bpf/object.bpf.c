@@ -194,6 +194,17 @@ __noinline int watch_device(__u64 object, __u32 hook)
 	return 0;
 }
 
+__noinline int watch_below(__u64 object, __u32 hook)
+{
+	struct address_space *mapping = (void *)object;
+
+	if (!object || !BPF_CORE_READ(mapping, host))
+		return -1;
+	if (!watch_find(object) && watch_put(object, 1, hook))
+		return -1;
+	return watch_device(object, hook);
+}
+
 __noinline int holder_add(__u32 flags, __u32 hook)
 {
 	__u32 tgid = bpf_get_current_pid_tgid() >> 32;

@@ -358,8 +358,10 @@ int mem_written(const struct note *range, __u32 pid);
 int watch_enter(__u64 object, __u32 hook);
 /** Watches the block device on which the file system of a new one lies, and the disk of which that is a part: what is written
  *  there goes by the page caches of the files, which show it where they read again. Not seen: devices of a filesystem that has
- *  several (btrfs), and those below a device mapper. */
+ *  several (btrfs). Those below a device mapper and the file of a loop device are entered by userspace (watch_below). */
 int watch_device(__u64 object, __u32 hook);
+/** Watches what a file shows on which such a device lies in turn, as that, and the devices on which it lies. 0, -1: it can't be. */
+int watch_below(__u64 object, __u32 hook);
 /** Enters the object of a note as watched (by an insider's mapping) and emits the note, with its type. */
 int watch_noted(struct note *n);
 /** Tells that an insider's memory has had breakpoints put into it by the kernel (uprobes), if it has. mm is an address. */

@@ -237,9 +237,9 @@ struct klate {
 };
 _Static_assert(sizeof(struct klate) == 8, "klate");
 
-/** What object_counters (kern__counters) is given and gives back. */
+/** What object_counters (kern__counters, kern__watch_below) is given and gives back. */
 struct kcounters {
-	__u64 object;			 /* in: address of the address_space */
+	__u64 object; /* in: address of the address_space; 0: enter that of fd as below a file system */
 	__u64 size;			 /* out: i_size */
 	__s32 writecount, mmap_writable; /* out */
 	__s32 error; /* out: 0, or -ENOENT: not watched, or another object now */

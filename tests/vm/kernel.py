@@ -14,9 +14,9 @@ import tempfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 MODULES = ["virtio_pci", "9p", "9pnet_virtio", "overlay", "crc32c_generic", "xxhash_generic", "sha256_generic",
-           "blake2b_generic", "ext4", "xfs", "btrfs", "loop", "fuse", "squashfs"]
+           "blake2b_generic", "ext4", "xfs", "btrfs", "loop", "fuse", "squashfs", "dm_mod"]
 WANTED = ["./boot/*", "./lib/modules/*/modules.builtin", *(f"./lib/modules/*/kernel/{d}" for d in (
-    "fs", "net/9p", "drivers/virtio", "drivers/block", "lib", "crypto", "arch/x86/crypto"))]
+    "fs", "net/9p", "drivers/virtio", "drivers/block", "drivers/md", "drivers/dax", "lib", "crypto", "arch/x86/crypto"))]
 # Compressions of a bzImage's payload, by the bytes they begin with.
 UNPACK = {b"\xfd7zXZ\0": ["xz", "-dc"], b"\x28\xb5\x2f\xfd": ["zstd", "-dcq"], b"\x02\x21\x4c\x18": ["lz4", "-dc"],
           b"\x1f\x8b": ["gzip", "-dc"]}

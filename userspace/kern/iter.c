@@ -188,6 +188,15 @@ int kern__shows(struct kern *k, int fd, uint64_t object)
 	return err ? err : c.shown == object;
 }
 
+int kern__watch_below(struct kern *k, int fd, uint64_t *ret_object)
+{
+	struct kcounters c = { .fd = fd + 1 };
+	const int err = counters(k, &c);
+
+	*ret_object = c.shown;
+	return err;
+}
+
 void kern__calm(struct kern *k, int pid)
 {
 	const uint32_t key = pid;

@@ -119,6 +119,9 @@ int kern__counters(struct kern *k, uint64_t object, struct kern_counters *ret);
 /** Does a descriptor of ours show the pages of a watched object? 1, 0 (on an overlay it shows another file after a copy-up), or an
  *  error as of kern__counters. */
 int kern__shows(struct kern *k, int fd, uint64_t object);
+/** Watches what a descriptor of ours shows, a block device or a loop device's file, as something on which file systems of mapped
+ *  files lie; *ret_object gets its key. 0, -ENOENT: it can't be told what it shows, or there is no room; or -errno. */
+int kern__watch_below(struct kern *k, int fd, uint64_t *ret_object);
 struct kpins;
 /** Looks for pages that somebody has pinned, to store into when it likes, among [first, first + n) of a watched object (as many
  *  as there are, in whole groups of 64); bprec/khook.h has the answer. 0, -ENOENT as above, or -errno. */

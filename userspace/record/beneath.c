@@ -2,14 +2,14 @@
 #include "record/beneath.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <utlist.h>
 
 #include "record/emit.h"
+#include "record/lower.h"
 #include "record/object.h"
 #include "record/who.h"
-
-#define BDEVFS_MAGIC 0x62646576 /* <linux/magic.h> of 6.1 hasn't got it */
 
 /** An object of the file system on this device that insiders map; NULL: there is none. */
 static struct object *object_on(struct recorder *r, uint32_t dev)
@@ -20,28 +20,26 @@ static struct object *object_on(struct recorder *r, uint32_t dev)
 	return NULL;
 }
 
-/** Told once per device and writer. 1: it is new, 0, or -ENOMEM. */
-static int is_new(struct recorder *r, uint32_t dev, uint32_t writer)
+/** Told once per writer of what lies beneath, by its device and inode number. 1: it is new, 0, or -ENOMEM. */
+static int is_new(struct recorder *r, uint32_t dev, uint64_t inode, uint32_t writer)
 {
 	struct beneath *b;
 
 	LL_FOREACH (r->beneath, b)
-		if (b->dev == dev && b->writer == writer)
+		if (b->dev == dev && b->inode == inode && b->writer == writer)
 			return 0;
 	b = malloc(sizeof(*b));
 	if (!b)
 		return -ENOMEM;
-	*b = (struct beneath){ .dev = dev, .writer = writer };
+	*b = (struct beneath){ .dev = dev, .inode = inode, .writer = writer };
 	LL_PREPEND(r->beneath, b);
 	return 1;
 }
 
-/** The device is known by its inode's number, which is its own (bdev_add). It is watched because of a file of some mapped
- *  object's file system, on it or on a part of it. */
-static int on_device(struct recorder *r, const struct kevent *ke)
+/** Who did what to something below mapped files: once for each that does. */
+static int on_lower(struct recorder *r, const struct kevent *ke, const struct object *above,
+		    const char *name)
 {
-	const uint32_t dev = ke->inode;
-	const struct object *o;
 	struct ksum sum;
 	uint32_t writer;
 	int err;
@@ -51,21 +49,41 @@ static int on_device(struct recorder *r, const struct kevent *ke)
 	if (ke->type != KEV_BEGIN && ke->type != KEV_MAPPED)
 		return 0;
 	writer = who__from_event(r, ke);
-	err = is_new(r, dev, writer);
+	err = is_new(r, ke->dev, ke->inode, writer);
 	if (err <= 0)
 		return err;
-	o = object_on(r, dev);
 	return emit__gap(
-		r, GAP_CHANNEL_UNSEEN, CH_BLOCK_DEVICE, o ? o->id : 0,
-		"pid %u (%.15s) %s the block device %u:%u, on which mapped files lie: what "
-		"a page of them holds when it is read again isn't known",
-		ke->tgid, ke->comm, ke->type == KEV_MAPPED ? "maps" : "wrote to", dev >> 20,
-		dev & 0xfffff);
+		r, GAP_CHANNEL_UNSEEN, CH_BLOCK_DEVICE, above ? above->id : 0,
+		"pid %u (%.15s) %s %s, on which mapped files lie: what a page of them holds when "
+		"it is read again isn't known",
+		ke->tgid, ke->comm, ke->type == KEV_MAPPED ? "maps" : "wrote to", name);
+}
+
+/** The device is known by its inode's number, which is its own (bdev_add). It is watched because of a file of some mapped
+ *  object's file system, on it or on a part of it. */
+static int on_device(struct recorder *r, const struct kevent *ke)
+{
+	const uint32_t dev = ke->inode;
+	char name[64];
+
+	snprintf(name, sizeof(name), "the block device %u:%u", dev >> 20, dev & 0xfffff);
+	return on_lower(r, ke, object_on(r, dev), name);
+}
+
+/** The file of a loop device. What the device itself writes there comes from the file system on it: that is no change. */
+static int on_file(struct recorder *r, const struct kevent *ke, const char *path)
+{
+	char name[320];
+
+	if (ke->channel == CH_KERNEL)
+		return 0;
+	snprintf(name, sizeof(name), "%.256s, the file of a loop device", path);
+	return on_lower(r, ke, NULL, name);
 }
 
 static int on_uprobed(struct recorder *r, const struct kevent *ke)
 {
-	const int new = is_new(r, 0, ke->tgid);
+	const int new = is_new(r, 0, 0, ke->tgid);
 
 	if (new <= 0)
 		return new;
@@ -83,6 +101,8 @@ static int on_uprobed(struct recorder *r, const struct kevent *ke)
 
 int beneath__event(struct recorder *r, const struct kevent *ke, bool *ret_taken)
 {
+	const char *file;
+
 	*ret_taken = true;
 	if (ke->type == KEV_UPROBE) {
 		r->uprobe = *ke;
@@ -90,9 +110,13 @@ int beneath__event(struct recorder *r, const struct kevent *ke, bool *ret_taken)
 	}
 	if (ke->type == KEV_UPROBED)
 		return on_uprobed(r, ke);
-	*ret_taken =
-		ke->fs_magic == BDEVFS_MAGIC && ke->type != KEV_WATCH && !object__by_kevent(r, ke);
-	return *ret_taken ? on_device(r, ke) : 0;
+	*ret_taken = false;
+	if (ke->type == KEV_WATCH || (ke->fs_magic != BDEVFS_MAGIC && !r->lowers) ||
+	    object__by_kevent(r, ke))
+		return 0;
+	file = lower__file(r, ke->object);
+	*ret_taken = file || ke->fs_magic == BDEVFS_MAGIC;
+	return file ? on_file(r, ke, file) : *ret_taken ? on_device(r, ke) : 0;
 }
 
 void beneath__free(struct recorder *r)

@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "record/emit.h"
+#include "record/lower.h"
 #include "record/stamp.h"
 #include "space/space.h"
 
@@ -215,6 +216,7 @@ int object__get(struct recorder *r, const struct object_key *k, const char *path
 		adopt_fd(r, o, fd, fd_is_dup, k->fs_magic);
 		HASH_ADD_INT(r->objects, id, o);
 		index_inode(r, o);
+		lower__add(r, k->fs_magic == BDEVFS_MAGIC ? k->inode : k->dev);
 		err = write_object(r, o, k, path, flags);
 		if (!err)
 			err = tell_served(r, o, k->fs_magic);

@@ -29,6 +29,7 @@
 #include "record/holders.h"
 #include "record/insiders.h"
 #include "record/look.h"
+#include "record/lower.h"
 #include "record/object.h"
 #include "record/remote.h"
 #include "record/sched.h"
@@ -457,6 +458,7 @@ int outside__finish(struct recorder *r)
 		free(c);
 	}
 	beneath__free(r);
+	lower__free(r);
 	if (!r->k)
 		return 0;
 	err = exposure__end_all(r);

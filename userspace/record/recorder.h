@@ -40,6 +40,7 @@ enum task_stop {
 struct share_group;
 struct about;
 struct codefile;
+struct lower;
 struct stack;
 struct point;
 struct picture;
@@ -243,7 +244,9 @@ struct change {
 
 /** A change beneath what is mapped that was told of. */
 struct beneath {
-	uint32_t dev; /* the block device, in the kernel's encoding; 0: breakpoints */
+	uint32_t
+		dev; /* of its inode, in the kernel's encoding (a block device's own is that of bdev); 0: breakpoints */
+	uint64_t inode; /* a block device's is its number */
 	uint32_t
 		writer; /* who wrote there, as in struct outsider; of breakpoints the process that had them */
 	struct beneath *next;
@@ -341,6 +344,7 @@ struct recorder {
 	uint64_t next_stack_ns; /* none is named before */
 	struct exposure *exposures;
 	struct beneath *beneath;
+	struct lower *lowers; /* what lies below the devices of mapped files (lower.c) */
 	struct kevent uprobe; /* the last call that asked for uprobes; tgid 0: none */
 	struct look_budget budget;
 	bool rearm;	      /* soft-dirty bits of outsiders are read and cleared before looks */
