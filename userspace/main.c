@@ -80,6 +80,7 @@
  *   record/image.[ch]       looks at what is executed
  *   record/faults.[ch]      pages an outsider may store into
  *   record/beneath.[ch]     block devices, breakpoints
+ *   record/fskind.[ch]      file systems whose contents come from elsewhere
  *   record/lower.[ch]       what lies below devices, by sysfs
  *   record/holders.[ch]     who can write an object
  *   record/sharing.[ch]     what closes share groups

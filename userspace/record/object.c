@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "record/emit.h"
+#include "record/fskind.h"
 #include "record/lower.h"
 #include "record/stamp.h"
 #include "space/space.h"
@@ -124,35 +125,25 @@ static int write_object(struct recorder *r, struct object *o, const struct objec
 	return emit(r, EV_OBJECT, NULL, &ev, sizeof(ev), path, ev.path_len);
 }
 
-/** File systems whose contents come from a program or another machine, which can change them unseen (<linux/magic.h> hasn't
- *  got all). 9p only where it isn't below an overlay, whose layers nobody may change (Documentation/filesystems/overlayfs). */
-static bool is_served(uint64_t magic, int fd)
+/** 9p only counts where it isn't below an overlay, whose layers nobody may change (Documentation/filesystems/overlayfs). */
+static bool is_layer(uint64_t magic, int fd)
 {
 	struct statfs st;
 
-	switch (magic) {
-	case V9FS_MAGIC:
-		return fd < 0 || fstatfs(fd, &st) || st.f_type == V9FS_MAGIC;
-	case FUSE_SUPER_MAGIC:
-	case NFS_SUPER_MAGIC:
-	case SMB_SUPER_MAGIC:
-	case CIFS_SUPER_MAGIC:
-	case SMB2_SUPER_MAGIC:
-	case CODA_SUPER_MAGIC:
-	case AFS_SUPER_MAGIC:
-	case AFS_FS_MAGIC:
-	case CEPH_SUPER_MAGIC:
-	case 0x7461636f: /* OCFS2 */
-	case 0x01161970: /* GFS2 */
-		return true;
-	}
-	return false;
+	return magic == V9FS_MAGIC && fd >= 0 && !fstatfs(fd, &st) && st.f_type != V9FS_MAGIC;
 }
 
-/** Contents of such an object change without any call on this machine. */
+/** Contents of such an object change without any call on this machine, or may do so. */
 static int tell_served(struct recorder *r, const struct object *o, uint64_t magic)
 {
-	if (!is_served(magic, o->fd))
+	const enum fskind kind = fskind__of(magic);
+
+	if (kind == FSKIND_UNKNOWN)
+		return emit__gap(r, GAP_CHANNEL_UNSEEN, CH_UNKNOWN, o->id,
+				 "its file system (magic number %#llx) isn't one that bprec knows: "
+				 "its contents may change unseen",
+				 (unsigned long long)magic);
+	if (kind == FSKIND_LOCAL || is_layer(magic, o->fd))
 		return 0;
 	return emit__gap(r, GAP_CHANNEL_UNSEEN, CH_UNKNOWN, o->id,
 			 "its file system gets contents from a program or another machine, "
