@@ -412,12 +412,18 @@ def stored_at_its_end(how):
     gap(s.verdict(), "hidden-stores", "mmap-store")
 
 
-def mounted_image(top, name):
-    """An ext4 of its own on a loop device, mounted: the image, the mount point."""
+def ext4_image(top, name):
+    """A file with an ext4 of its own."""
     image = os.path.join(top, name + ".img")
     with open(image, "wb") as f:
         f.truncate(16 << 20)
     subprocess.run(["mkfs.ext4", "-q", "-F", "-O", "^has_journal", image], check=True)
+    return image
+
+
+def mounted_image(top, name):
+    """The same on a loop device, mounted: the image, the mount point."""
+    image = ext4_image(top, name)
     return image, mounts.mount(os.path.join(top, name), "-o", "loop", image)
 
 
@@ -429,6 +435,23 @@ def attached(image, *options):
     device = made.stdout.strip()
     atexit.register(subprocess.run, ["losetup", "-d", device])
     return device
+
+
+def written_below(path, image, lower, name):
+    """A mapped file, its second page untouched, whose bytes are in the image: they are written through `lower`, which the verdict
+    names so, and the page is read again."""
+    with open(image, "rb") as f:
+        at = f.read().find(pages(1)[PAGE:2 * PAGE])
+    expect(at > 0, "the test is wrong: the file's page isn't in the image")
+    s = Seen(path, touch="notouch")
+    with open(lower, "r+b", buffering=0) as f:
+        os.pwrite(f.fileno(), b"Q" * PAGE, at)
+        os.fsync(f.fileno())
+    with open("/proc/sys/vm/drop_caches", "w") as f:
+        f.write("3")
+    expect(s.look()[1] == fnv(b"Q" * PAGE), "the test is wrong: the old bytes are still there")
+    reason = gap(s.verdict(changed=False), "channel-unseen", "block-device")
+    expect(f"pid {os.getpid()} " in reason and name in reason, f"who wrote what isn't named: {reason}")
 
 
 def below_loop(levels):
@@ -448,17 +471,7 @@ def below_loop(levels):
         with open(outer, "wb") as f:
             f.write(pages(1))
         path = attached(outer)
-    with open(outer, "rb") as f:
-        at = f.read().find(pages(1)[PAGE:2 * PAGE])
-    expect(at > 0, "the test is wrong: the file's page isn't in the image")
-    s = Seen(path, touch="notouch")
-    with open(outer, "r+b", buffering=0) as f:
-        os.pwrite(f.fileno(), b"Q" * PAGE, at)
-    with open("/proc/sys/vm/drop_caches", "w") as f:
-        f.write("3")
-    expect(s.look()[1] == fnv(b"Q" * PAGE), "the test is wrong: the old bytes are still there")
-    reason = gap(s.verdict(changed=False), "channel-unseen", "block-device")
-    expect(f"pid {os.getpid()} " in reason and outer in reason, f"who wrote what isn't named: {reason}")
+    written_below(path, outer, outer, outer)
 
 
 def device_mapper(number, name, table=None):
@@ -479,10 +492,7 @@ def below_mapper():
     if not os.path.exists("/dev/mapper/control"):
         raise Skip("no device mapper in this kernel")
     top, name = tempdir(), f"bprec-{os.getpid()}"
-    image = os.path.join(top, "image")
-    with open(image, "wb") as f:
-        f.truncate(16 << 20)
-    subprocess.run(["mkfs.ext4", "-q", "-F", "-O", "^has_journal", image], check=True)
+    image = ext4_image(top, "image")
     loop = attached(image)
     number = os.minor(device_mapper(3, name))
     atexit.register(device_mapper, 4, name)
@@ -493,18 +503,7 @@ def below_mapper():
     with open(path, "wb") as f:
         f.write(pages(1))
     os.sync()
-    with open(image, "rb") as f:
-        at = f.read().find(pages(1)[PAGE:2 * PAGE])
-    expect(at > 0, "the test is wrong: the file's page isn't in the image")
-    s = Seen(path, touch="notouch")
-    with open(loop, "r+b", buffering=0) as f:
-        os.pwrite(f.fileno(), b"Q" * PAGE, at)
-        os.fsync(f.fileno())
-    with open("/proc/sys/vm/drop_caches", "w") as f:
-        f.write("3")
-    expect(s.look()[1] == fnv(b"Q" * PAGE), "the test is wrong: the old bytes are still there")
-    reason = gap(s.verdict(changed=False), "channel-unseen", "block-device")
-    expect(f"pid {os.getpid()} " in reason and f"7:{loop[9:]}" in reason, f"who wrote what isn't named: {reason}")
+    written_below(path, image, loop, f"7:{loop[9:]}")
 
 
 def above_loop():

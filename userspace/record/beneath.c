@@ -110,13 +110,12 @@ int beneath__event(struct recorder *r, const struct kevent *ke, bool *ret_taken)
 	}
 	if (ke->type == KEV_UPROBED)
 		return on_uprobed(r, ke);
-	*ret_taken = false;
-	if (ke->type == KEV_WATCH || (ke->fs_magic != BDEVFS_MAGIC && !r->lowers) ||
-	    object__by_kevent(r, ke))
-		return 0;
 	file = lower__file(r, ke->object);
-	*ret_taken = file || ke->fs_magic == BDEVFS_MAGIC;
-	return file ? on_file(r, ke, file) : *ret_taken ? on_device(r, ke) : 0;
+	*ret_taken = ke->type != KEV_WATCH && (file || ke->fs_magic == BDEVFS_MAGIC) &&
+		     !object__by_kevent(r, ke);
+	if (!*ret_taken)
+		return 0;
+	return file ? on_file(r, ke, file) : on_device(r, ke);
 }
 
 void beneath__free(struct recorder *r)

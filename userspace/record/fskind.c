@@ -49,16 +49,17 @@ static const uint32_t local[] = {
 
 /* Contents come from a program or another machine. */
 static const uint32_t served[] = {
-	FUSE_SUPER_MAGIC, V9FS_MAGIC,	    NFS_SUPER_MAGIC,  SMB_SUPER_MAGIC,
-	CIFS_SUPER_MAGIC, SMB2_SUPER_MAGIC, CODA_SUPER_MAGIC, AFS_SUPER_MAGIC,
-	AFS_FS_MAGIC,	  CEPH_SUPER_MAGIC, 0x7461636f, /* OCFS2 */
-	0x01161970,					/* GFS2 */
-	0x0bd00bd0,					/* Lustre */
-	0x47504653,					/* GPFS */
-	0x19830326,					/* BeeGFS */
-	0x20030528,					/* OrangeFS */
-	0x786f4256,					/* VirtualBox shared folders */
-	0xbacbacbc,					/* VMware shared folders */
+	FUSE_SUPER_MAGIC, V9FS_MAGIC, NFS_SUPER_MAGIC, SMB_SUPER_MAGIC, CIFS_SUPER_MAGIC,
+	SMB2_SUPER_MAGIC, CODA_SUPER_MAGIC, AFS_SUPER_MAGIC, AFS_FS_MAGIC, CEPH_SUPER_MAGIC,
+	/* not in <linux/magic.h> */
+	0x7461636f, /* OCFS2 */
+	0x01161970, /* GFS2 */
+	0x0bd00bd0, /* Lustre */
+	0x47504653, /* GPFS */
+	0x19830326, /* BeeGFS */
+	0x20030528, /* OrangeFS */
+	0x786f4256, /* VirtualBox shared folders */
+	0xbacbacbc, /* VMware shared folders */
 };
 
 static bool is_in(const uint32_t *list, size_t n, uint64_t magic)

@@ -8,8 +8,8 @@
 /** Of the inodes of block devices, whose number is the device's (<linux/magic.h> of 6.1 hasn't got it). */
 #define BDEVFS_MAGIC 0x62646576
 
-/** Files on this device, or the device itself (the kernel's dev_t: major << 20 | minor) are mapped: enters what sysfs says to lie below it among what is
- *  watched, all the way down. Once per device; what can't be opened is left out (docs/VERDICTS.md). */
+/** Files on this device (the kernel's dev_t: major << 20 | minor), or the device itself, are mapped: enters what sysfs says to
+ *  lie below it among what is watched, all the way down. Once per device; what can't be opened is left out (docs/VERDICTS.md). */
 void lower__add(struct recorder *r, uint32_t dev);
 /** The path of a loop device's file that was entered so, by its object's key (the device keeps it open, so that no other gets that
  *  key); NULL: it is none. Owned by r. */
