@@ -109,6 +109,15 @@ static __always_inline void emit_object(struct kevent *ev, __u64 object)
 	ev->fs_magic = BPF_CORE_READ(host, i_sb, s_magic);
 }
 
+/* Could somebody else store by a mapping? Asked when the record has its place in the ring: who maps the object and isn't seen
+ * here says so in a later record (`exposed` notes it first), when userspace knows the object. */
+static __always_inline bool has_others(__u64 object)
+{
+	const struct watch *w = bpf_map_lookup_elem(&watched, &object);
+
+	return !w || *(volatile __u32 *)&w->others || *(volatile __u32 *)&w->joined;
+}
+
 __noinline int emit(const struct note *n)
 {
 	if (!n)
@@ -129,6 +138,8 @@ __noinline int emit(const struct note *n)
 	ev->ret = n->ret;
 	ev->aux = n->aux;
 	emit_object(ev, n->object);
+	if (n->type == KEV_WATCH && has_others(n->object))
+		ev->flags |= KEVF_OTHERS;
 	emit_task(ev, n->named);
 	bpf_ringbuf_submit(room, 0);
 	return 0;

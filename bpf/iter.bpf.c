@@ -98,7 +98,7 @@ int iter_watch(struct bpf_iter__task_vma *ctx)
 	__u64 object = (__u64)BPF_CORE_READ(vma, vm_file, f_mapping);
 	if (!object)
 		return 0;
-	if (watch_enter(object, KHOOK_iter_watch) > 0)
+	if (watch_enter(object, 0, KHOOK_iter_watch) > 0)
 		watch_device(object, KHOOK_iter_watch);
 	hold_task(h, task);
 	hold_object(h, object);

@@ -66,7 +66,7 @@ __noinline int watch_noted(struct note *n)
 	if (!n)
 		return 0;
 	n->type = KEV_WATCH;
-	int entered = watch_enter(n->object, n->hook);
+	int entered = watch_enter(n->object, 0, n->hook);
 	if (entered > 0)
 		watch_device(n->object, n->hook);
 	if (entered < 0)
@@ -124,6 +124,15 @@ __noinline int exec_told(__u32 hook)
 	return watch_noted(&lib);
 }
 
+/* An outsider may store to the object from now on. Before the record of it: an insider's that comes before that one says so then. */
+static __always_inline void note_other(__u64 object)
+{
+	struct watch *w = is_insider() ? NULL : watch_find(object);
+
+	if (w)
+		*(volatile __u32 *)&w->joined = 1;
+}
+
 /* A shared mapping that may be written is there. */
 static __noinline int exposed(const struct mapping *m, __u64 length, __u64 addr, __u32 hook)
 {
@@ -139,6 +148,7 @@ static __noinline int exposed(const struct mapping *m, __u64 length, __u64 addr,
 
 	if (!(m->flags & VM_WRITE))
 		n.flags |= KEVF_READONLY_NOW;
+	note_other(m->object);
 	holder_add(HOLDS_MAP, hook);
 	return emit(&n);
 }
@@ -256,6 +266,8 @@ __noinline int attached(__u64 addr, __u32 hook)
 	struct mapping m = {};
 	int found = mapping_at(addr, &m, hook);
 
+	if (found > 0 && is_insider())
+		watch_enter(m.object, mapping_exposes(&m), hook); /* no device below */
 	if (found && is_insider())
 		watch(found > 0 ? m.object : 0, m.offset, addr, hook);
 	if (found > 0)

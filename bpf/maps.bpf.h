@@ -32,6 +32,8 @@ struct watch {
 	__u64 regrown,
 		regrown_ns; /* size at the end of a write that reached there, while truncate(path) was under way; when */
 	__u64 cut_ns; /* beginning of the last such call that may have cut it */
+	__u32 others; /* 1: somebody else may have had a mapping by which he can store when this was entered ... */
+	__u32 joined; /* ... or has got one since (KEVF_OTHERS); fields of their own, each written by one side only */
 	__u64 untold; /* another size that it was seen to have, and no call had told by then */
 	__u64 untold_ns : 63; /* since when, at the latest; 0: none */
 	__u64 beneath : 1;    /* 1: a block device that a file system lies on, which nobody maps */

@@ -140,9 +140,10 @@ static __always_inline __u64 device_object(struct block_device *dev)
 	return as_number(BPF_CORE_READ(old, bd_inode, i_mapping));
 }
 
-/* Enters one key. 0, or -1: no room. */
-static __always_inline int watch_put(__u64 object, __u64 beneath, __u32 hook)
+/* Enters the key that *key is (the caller's, who has little stack to spare). 0, or -1: no room. */
+static __always_inline int watch_put(const __u64 *key, __u64 beneath, __u32 hook)
 {
+	const __u64 object = *key;
 	const __u32 bit = maybe_bit(object);
 	__sync_fetch_and_or(&maybe_watched[bit / 64], 1ull << bit % 64);
 	last_entered = bpf_jiffies64();
@@ -154,16 +155,31 @@ static __always_inline int watch_put(__u64 object, __u64 beneath, __u32 hook)
 		.generation = BPF_CORE_READ(host, i_generation),
 		.entered_ns = bpf_ktime_get_ns(),
 		.size = BPF_CORE_READ(host, i_size),
+		.others = 1, /* until they are counted */
 		.beneath = beneath,
 	};
 
-	if (!bpf_map_update_elem(&watched, &object, &w, BPF_ANY))
+	if (!bpf_map_update_elem(&watched, key, &w, BPF_ANY))
 		return 0;
 	loss(hook, LOSS_MAP_FULL);
 	return -1;
 }
 
-__noinline int watch_enter(__u64 object, __u32 hook)
+/*
+ * Whose the shared mappings are that may be written is known only now: nobody inside can have one of an object that wasn't watched, but
+ * for those that the caller knows of. Counted when the object is in the table: who maps it from then on is seen, and told by `exposed`;
+ * who has gone before the count can't have stored to what the insider sees, as the call that maps it is not over.
+ */
+static __always_inline void count_others(const __u64 *key, __u32 own)
+{
+	struct address_space *mapping = (void *)*key;
+	struct watch *w = bpf_map_lookup_elem(&watched, key);
+
+	if (w && BPF_CORE_READ(mapping, i_mmap_writable.counter) <= (__s32)own)
+		w->others = 0;
+}
+
+__noinline int watch_enter(__u64 object, __u32 own, __u32 hook)
 {
 	struct address_space *mapping = (void *)object;
 	struct watch *w;
@@ -172,10 +188,13 @@ __noinline int watch_enter(__u64 object, __u32 hook)
 		loss(hook, LOSS_READ_FAILED);
 		return -1;
 	}
-	w = watch_find(object);
+	w = watch_find_key(&object);
 	if (w && !w->beneath)
 		return 0;
-	return watch_put(object, 0, hook) ? -1 : 1;
+	if (watch_put(&object, 0, hook))
+		return -1;
+	count_others(&object, own);
+	return 1;
 }
 
 __noinline int watch_device(__u64 object, __u32 hook)
@@ -187,8 +206,8 @@ __noinline int watch_device(__u64 object, __u32 hook)
 		return 0;
 	for (int i = 0; i < 2; i++) {
 		object = device_object(dev);
-		if (object && !watch_find(object))
-			watch_put(object, 1, hook);
+		if (object && !watch_find_key(&object))
+			watch_put(&object, 1, hook);
 		dev = BPF_CORE_READ(dev, bd_disk, part0);
 	}
 	return 0;
@@ -200,7 +219,7 @@ __noinline int watch_below(__u64 object, __u32 hook)
 
 	if (!object || !BPF_CORE_READ(mapping, host))
 		return -1;
-	if (!watch_find(object) && watch_put(object, 1, hook))
+	if (!watch_find_key(&object) && watch_put(&object, 1, hook))
 		return -1;
 	return watch_device(object, hook);
 }

@@ -183,11 +183,12 @@ static __always_inline struct flight *flight_find(const struct flight_key *key)
 	return q ? &q->f : bpf_map_lookup_elem(&flights, key);
 }
 
-/** The entry of a watched object; NULL if it isn't watched. A key that now belongs to another object is removed. */
-static __always_inline struct watch *watch_find(__u64 object)
+/** The entry of a watched object; NULL if it isn't watched. A key that now belongs to another object is removed. *key is the caller's:
+ *  for programs that have little stack to spare. */
+static __always_inline struct watch *watch_find_key(const __u64 *key)
 {
-	struct watch *w = bpf_map_lookup_elem(&watched, &object);
-	struct address_space *mapping = (void *)object;
+	struct watch *w = bpf_map_lookup_elem(&watched, key);
+	struct address_space *mapping = (void *)*key;
 
 	if (!w)
 		return NULL;
@@ -196,8 +197,14 @@ static __always_inline struct watch *watch_find(__u64 object)
 	    w->generation == BPF_CORE_READ(host, i_generation) &&
 	    w->dev == BPF_CORE_READ(host, i_sb, s_dev))
 		return w;
-	bpf_map_delete_elem(&watched, &object);
+	bpf_map_delete_elem(&watched, key);
 	return NULL;
+}
+
+/** The same. */
+static __always_inline struct watch *watch_find(__u64 object)
+{
+	return watch_find_key(&object);
 }
 
 /** What is read of an inode at once: fields that follow each other up to 6.18. */
@@ -354,8 +361,9 @@ static __always_inline int fd_target(__u32 fd, struct target *ret)
 int opened_target(const struct opened *o, struct target *ret);
 /** TARGET_MEM is written: offset and length of *range are addresses there; ns 0: now. */
 int mem_written(const struct note *range, __u32 pid);
-/** Enters an object as watched. 1: new, 0: was watched already, -1: it can't be entered. */
-int watch_enter(__u64 object, __u32 hook);
+/** Enters an object as watched; own: how many shared mappings of it that may be written the insider itself has by then. 1: new, 0: was
+ *  watched already, -1: it can't be entered. */
+int watch_enter(__u64 object, __u32 own, __u32 hook);
 /** Watches the block device on which the file system of a new one lies, and the disk of which that is a part: what is written
  *  there goes by the page caches of the files, which show it where they read again. Not seen: devices of a filesystem that has
  *  several (btrfs). Those below a device mapper and the file of a loop device are entered by userspace (watch_below). */

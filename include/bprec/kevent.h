@@ -95,6 +95,9 @@ enum kevent_flags {
 	KEVF_SUMMED = 1024,
 	/* It isn't known whether the call changed this object or another one (truncate(path): bpf/cut.bpf.c). */
 	KEVF_DOUBTFUL = 2048,
+	/* KEV_WATCH: somebody else could store through a shared mapping when the object was entered as watched, or has got one
+	 * since; he may have none any more. */
+	KEVF_OTHERS = 4096,
 };
 
 /** One record of the ring buffer. All but those of kwho.h have this one size. */

@@ -159,12 +159,16 @@ def unmapped_before():
     out.end()
 
 
-def gone_before_we_look():
-    """Who could store when the program mapped the file is gone when we come to look: that there was somebody is known."""
+def gone_before_we_look(after=False):
+    """Who could store when the program mapped the file is gone when we come to look: that there was somebody is known. after: he came
+    when the file was watched already, because of a mapping that failed."""
     path, out, ins = new_file(), Outsider(), Watched()
-    out.ask(f"map {path}")
     os.kill(ins.proc.pid, signal.SIGSTOP)
     try:
+        if after:
+            ins.tell(f"map {path} shared 0 {1 << 50} notouch")
+            expect(ins.hear().startswith("error"), "so much can be mapped")
+        out.ask(f"map {path}")
         mapping = ins.map(path)
         before = ins.hash(mapping, 1)
         out.do("store", path, PAGE + 5, 1, 7)
@@ -397,6 +401,7 @@ def main():
                attach, attach_and_leave, one_memory, attach_tree, beside_strace, beside_record, other_commands, killed, disabled,
                many_forks):
         report.case(fn.__name__.replace("_", " "), fn)
+    report.case("gone before we look, came after a mapping that failed", gone_before_we_look, True)
     report.exit()
 
 

@@ -197,8 +197,9 @@ struct object {
 	uint64_t next_look_ns; /* no new look before this */
 	uint64_t odd_ns;       /* since when it has a size that no event explains; 0: it has not */
 	uint64_t sums_ns;      /* when open sums of it began to be closed, those of that moment */
-	uint64_t listed_ns,    /* watch: the list that showed it before any record did; 0: none */
-		owed_ns; /* outsiders that could write it were gone then: if later than look_ns, a whole look is due */
+	uint64_t listed_ns; /* watch: a list that showed it first was acted on by then; 0: none */
+	uint64_t owed_ns; /* outsiders that could write it were gone then: if later than look_ns, a
+				* whole look is due */
 	uint32_t owed_writer; /* the one who could store into it; 0: none or several */
 	bool owed_stores;     /* one of them could store */
 	pid_t owed_pid;	      /* process of owed_writer */

@@ -151,11 +151,12 @@ static bool is_first(struct recorder *r, const struct kevent *ke)
 	return !o || !o->key || ke->ns < o->listed_ns;
 }
 
-/** `others` mappings through which somebody else could store were there with the first one of ours. If none is left by now, what
- *  was stored meanwhile has no event, and no look finds it. */
-static int tell_gone(struct recorder *r, const struct object *o, int32_t others)
+/** Somebody else had a mapping through which he could store when the first one of ours was made, or got one before we knew of it
+ *  (whose the counted ones were, the kernel's programs have told: ours may have gone, too). If none is left by now, what was
+ *  stored meanwhile has no event, and no look finds it. */
+static int tell_gone(struct recorder *r, const struct object *o, const struct kevent *ke)
 {
-	if (others <= 0 || exposure__by_mapping(r, o))
+	if (!(ke->flags & KEVF_OTHERS) || exposure__by_mapping(r, o))
 		return 0;
 	return emit__gap(
 		r, GAP_HIDDEN_STORES, CH_MMAP_STORE, o->id,
@@ -163,23 +164,11 @@ static int tell_gone(struct recorder *r, const struct object *o, int32_t others)
 		"gone when that could be looked at");
 }
 
-/** What the counter says without our own new mapping. */
-static int32_t others_of(const struct task *t, const struct kevent *ke)
-{
-	const bool shared = ((uint64_t)ke->ret >> 32 & MAP_TYPE) != MAP_PRIVATE && ke->ret >> 32;
-
-	if (t->watch.object == ke->object) /* as the call began */
-		return t->watch.mmap_writable;
-	return ke->mmap_writable - shared;
-}
-
 /** shmat doesn't tell how much: its mapping comes by the list. */
 static int on_shmat(struct recorder *r, struct task *t, const struct kevent *ke)
 {
 	const bool first = is_first(r, ke);
 	int err = watch_maps__list(r, t);
-	const struct model_space *s = model__space(r->m, t->space);
-	const struct model_vma *v = s ? model__find_vma(s, ke->aux) : NULL;
 	const struct object *o = object__by_kevent(r, ke);
 
 	if (err || !first)
@@ -189,7 +178,7 @@ static int on_shmat(struct recorder *r, struct task *t, const struct kevent *ke)
 			r, GAP_NOT_OBSERVED, CH_UNKNOWN, 0,
 			"pid %d attached shared memory that was gone when it could be looked at",
 			t->pid);
-	return tell_gone(r, o, ke->mmap_writable - (v && v->prot & PROT_WRITE));
+	return tell_gone(r, o, ke);
 }
 
 int watch_maps__mapped(struct recorder *r, struct task *t, const struct kevent *ke)
@@ -217,7 +206,7 @@ int watch_maps__mapped(struct recorder *r, struct task *t, const struct kevent *
 			true; /* the list is newer; an image's exact mappings are in a list only */
 	err = mapping__of_object(r, t, o, path_of(r, o), ke->aux, len, ke->ret & 0xffffffff,
 				 (uint64_t)ke->ret >> 32, ke->offset);
-	return err || !first ? err : tell_gone(r, o, others_of(t, ke));
+	return err || !first ? err : tell_gone(r, o, ke);
 }
 
 void watch_maps__stirred(struct recorder *r, const struct task *t)
@@ -258,13 +247,13 @@ static bool is_known(const struct model_space *s, const struct khold *h, uint32_
 }
 
 /** A mapping of the list that the model may lack. */
-static int take_held(struct recorder *r, struct task *t, struct maplist *l, const struct khold *h,
-		     uint64_t listed_ns)
+static int take_held(struct recorder *r, struct task *t, struct maplist *l, const struct khold *h)
 {
 	const struct object_key key = object__key_of_hold(h);
 	const struct model_space *s = model__space(r->m, t->space);
 	struct object *o = object__by_hold(r, h);
 	const struct tracee_map *m;
+	bool first = false;
 	int err;
 
 	if (o && o->key && s && (o->fd >= 0 || o->device) && is_known(s, h, o->id))
@@ -279,14 +268,18 @@ static int take_held(struct recorder *r, struct task *t, struct maplist *l, cons
 		if (err)
 			return err;
 		o->key = h->object;
-		o->listed_ns = listed_ns;
+		o->listed_ns = now_ns();
+		first = true;
 		if (s && is_known(s, h, o->id))
 			return resave__pages(r, o, h->offset / BPREC_PAGE_SIZE,
 					     (h->end - h->start) / BPREC_PAGE_SIZE);
 	}
-	return mapping__of_object(r, t, o, path_of(r, o), h->start, h->end - h->start,
-				  h->vm_flags & VMA_PROT,
-				  h->vm_flags & VMA_MAYSHARE ? MAP_SHARED : MAP_PRIVATE, h->offset);
+	err = mapping__of_object(r, t, o, path_of(r, o), h->start, h->end - h->start,
+				 h->vm_flags & VMA_PROT,
+				 h->vm_flags & VMA_MAYSHARE ? MAP_SHARED : MAP_PRIVATE, h->offset);
+	if (first) /* who can store was looked at only now */
+		o->listed_ns = now_ns();
+	return err;
 }
 
 static int add_gone(struct aspace *s, uint64_t start, uint64_t end)
@@ -344,7 +337,7 @@ int watch_maps__list(struct recorder *r, struct task *t)
 	err = maplist__watch(&l, r->k, t->pid);
 	s->listed_ns = now_ns();
 	for (size_t i = 0; i < l.nheld && !err; i++)
-		err = take_held(r, t, &l, &l.held[i], s->listed_ns);
+		err = take_held(r, t, &l, &l.held[i]);
 	if (!err && l.nheld) /* without any it is about to end */
 		err = note_gone(r, t, s, &l);
 	s->next_list_ns = now_ns() + LIST_SHARE * (now_ns() - begin);
