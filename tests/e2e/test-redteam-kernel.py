@@ -11,6 +11,7 @@ import fcntl
 import mmap
 import os
 import resource
+import signal
 import struct
 import subprocess
 import sys
@@ -20,7 +21,8 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [os.path.join(HERE, "..", "lib"), os.path.join(HERE, "..", "bpf")]
 import mounts  # noqa: E402
 import ops  # noqa: E402
-from e2e import PAGE, Insider, Report, Skip, expect, fnv, need_root, tempdir, wait_until  # noqa: E402
+from e2e import (PAGE, Insider, Outsider, Peer, Report, Skip, expect, fnv, need_root, prog, tempdir,  # noqa: E402
+                 wait_until)
 from ops import iovec, syscall  # noqa: E402
 
 PAGES = 4
@@ -437,24 +439,92 @@ def attached(image, *options):
     return device
 
 
-def written_below(path, image, lower, name):
-    """A mapped file, its second page untouched, whose bytes are in the image: they are written through `lower`, which the verdict
-    names so, and the page is read again."""
+@contextlib.contextmanager
+def stopped(insider):
+    """bprec, which watches it, comes to know later what happens meanwhile."""
+    os.kill(insider.proc.pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(insider.proc.pid, signal.SIGCONT)
+
+
+def page_in(image):
+    """Where the second page of the file is in the image below."""
     with open(image, "rb") as f:
         at = f.read().find(pages(1)[PAGE:2 * PAGE])
     expect(at > 0, "the test is wrong: the file's page isn't in the image")
-    s = Seen(path, touch="notouch")
+    return at
+
+
+def write_below(lower, at):
+    """Other bytes for that page, which come when it is read again."""
     with open(lower, "r+b", buffering=0) as f:
         os.pwrite(f.fileno(), b"Q" * PAGE, at)
         os.fsync(f.fileno())
     with open("/proc/sys/vm/drop_caches", "w") as f:
         f.write("3")
-    expect(s.look()[1] == fnv(b"Q" * PAGE), "the test is wrong: the old bytes are still there")
-    reason = gap(s.verdict(changed=False), "channel-unseen", "block-device")
+
+
+def written_below(path, image, lower, name, command):
+    """A mapped file, its second page untouched, whose bytes are in the image: they are written through `lower`, which the verdict
+    names so, and the page is read again. Under watch before bprec knows that it is mapped."""
+    at = page_in(image)
+    insider = Insider(command=command)
+    with stopped(insider) if command == "watch" else contextlib.nullcontext():
+        number = insider.map(path, length=PAGES * PAGE, touch="notouch")
+        insider.blocked()
+        write_below(lower, at)
+        expect(insider.hash(number, 1) == fnv(b"Q" * PAGE), "the test is wrong: the old bytes are still there")
+    v = insider.finish()
+    reason = gap(v, "channel-unseen", "block-device")
     expect(f"pid {os.getpid()} " in reason and name in reason, f"who wrote what isn't named: {reason}")
 
 
-def below_loop(levels):
+def below_before(how):
+    """The file of a loop device is being written when the first file on it is mapped, or somebody has it mapped by then."""
+    image, place = mounted_image(tempdir(), "outer")
+    path = os.path.join(place, "file")
+    with open(path, "wb") as f:
+        f.write(pages(1))
+    os.sync()
+    insider = Insider(command="watch")
+    outsider = Outsider() if how == "mapped" else Peer([prog("inflight")])
+    with stopped(insider):
+        if how == "mapped":
+            outsider.ask(f"map {image}")
+        else:
+            outsider.hear()
+            outsider.ask(f"begin pwrite {image} {page_in(image)} 64 66")
+        insider.map(path, length=PAGES * PAGE, touch="notouch")
+        if how == "mapped":
+            outsider.do("store", image, page_in(image), 100, 66)
+        else:
+            outsider.ask("release")
+    reason = gap(insider.finish(), "channel-unseen", "block-device")
+    expect(f"pid {outsider.proc.pid} " in reason and image in reason, f"who wrote what isn't named: {reason}")
+
+
+def below_nothing():
+    """The control: the file of a loop device is written, on which nothing is mapped until that is over."""
+    image, place = mounted_image(tempdir(), "outer")
+    path = os.path.join(place, "file")
+    with open(path, "wb") as f:
+        f.write(pages(1))
+    os.sync()
+    at = page_in(image)
+    insider = Insider(command="watch")
+    insider.map(fresh(mounts.tmpfs(), "elsewhere", pages(1)))
+    insider.map(fresh(mounts.ext4(), "elsewhere", pages(1)))
+    with stopped(insider):
+        write_below(image, at)
+        number = insider.map(path, length=PAGES * PAGE, touch="notouch")
+        expect(insider.hash(number, 1) == fnv(b"Q" * PAGE), "the test is wrong: the old bytes are still there")
+    v = insider.finish()
+    expect(v.verdict == "clean", v.brief())
+
+
+def below_loop(levels, command):
     """The file of a loop device is written; a mapped file on it (levels: 0, the device itself) has those bytes when it is read
     again. Was: clean. 2: that file is on a file system on a loop device in turn, whose file is the one that is written."""
     top = tempdir()
@@ -471,7 +541,7 @@ def below_loop(levels):
         with open(outer, "wb") as f:
             f.write(pages(1))
         path = attached(outer)
-    written_below(path, outer, outer, outer)
+    written_below(path, outer, outer, outer, command)
 
 
 def device_mapper(number, name, table=None):
@@ -487,11 +557,11 @@ def device_mapper(number, name, table=None):
     return struct.unpack_from("Q", answer, 40)[0]
 
 
-def below_mapper():
+def below_mapper(command):
     """A device that is part of one of the device mapper is written, below a mapped file on that. Was: clean."""
     if not os.path.exists("/dev/mapper/control"):
         raise Skip("no device mapper in this kernel")
-    top, name = tempdir(), f"bprec-{os.getpid()}"
+    top, name = tempdir(), f"bprec-{os.getpid()}-{command}"
     image = ext4_image(top, "image")
     loop = attached(image)
     number = os.minor(device_mapper(3, name))
@@ -503,7 +573,7 @@ def below_mapper():
     with open(path, "wb") as f:
         f.write(pages(1))
     os.sync()
-    written_below(path, image, loop, f"7:{loop[9:]}")
+    written_below(path, image, loop, f"7:{loop[9:]}", command)
 
 
 def above_loop():
@@ -564,9 +634,13 @@ def main():
     r.case("breakpoints, perf, watch", uprobe, "perf", "watch")
     for command in ("record", "watch"):
         r.case(f"written beneath the file system, {command}", beneath, command)
-    for levels in 0, 1, 2:
-        r.case(f"the file of a loop device, {levels} deep", below_loop, levels)
-    r.case("a part of the device mapper's", below_mapper)
+    for command in ("record", "watch"):
+        for levels in 0, 1, 2:
+            r.case(f"the file of a loop device, {levels} deep, {command}", below_loop, levels, command)
+        r.case(f"a part of the device mapper's, {command}", below_mapper, command)
+    for how in ("being written", "mapped"):
+        r.case(f"the file of a loop device, {how} before, watch", below_before, how)
+    r.case("the file of a loop device, nothing on it is mapped, watch", below_nothing)
     r.case("a file system on a loop device", above_loop)
     r.case("no breakpoints in what is mapped", no_uprobe)
     r.case("files that nobody maps, on the same device", files_of_a_disk)

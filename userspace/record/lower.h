@@ -11,9 +11,16 @@
 /** Files on this device (the kernel's dev_t: major << 20 | minor), or the device itself, are mapped: enters what sysfs says to
  *  lie below it among what is watched, all the way down. Once per device; what can't be opened is left out (docs/VERDICTS.md). */
 void lower__add(struct recorder *r, uint32_t dev);
-/** The path of a loop device's file that was entered so, by its object's key (the device keeps it open, so that no other gets that
- *  key); NULL: it is none. Owned by r. */
-const char *lower__file(const struct recorder *r, uint64_t key);
+/** The same for all devices there are, on which nothing need be mapped. */
+void lower__add_all(struct recorder *r);
+/** Does something that matters lie directly on this (an id as below)? */
+typedef bool (*lower_used_fn)(struct recorder *r, uint64_t id, const void *ctx);
+/** Is that so of what was entered so (id: a device's number, or the key of a loop device's file), of a device that lies on that, and
+ *  so on? True where it isn't known. */
+bool lower__is_below(struct recorder *r, uint64_t id, lower_used_fn is_used, const void *ctx);
+/** The path of a loop device's file that was entered so, by its object's key and inode number (the device keeps it open, so that no
+ *  other gets that key); NULL: it is none. Owned by r. */
+const char *lower__file(const struct recorder *r, uint64_t key, uint64_t inode);
 /** Frees what is known of them. */
 void lower__free(struct recorder *r);
 

@@ -203,6 +203,7 @@ int object__get(struct recorder *r, const struct object_key *k, const char *path
 		o->generation = k->generation;
 		o->fd = -1;
 		o->device = flags & OBJECT_DEVICE;
+		o->fs_magic = k->fs_magic;
 		o->memory = k->fs_magic == TMPFS_MAGIC || k->fs_magic == HUGETLBFS_MAGIC;
 		adopt_fd(r, o, fd, fd_is_dup, k->fs_magic);
 		HASH_ADD_INT(r->objects, id, o);

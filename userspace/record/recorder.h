@@ -181,6 +181,7 @@ struct object {
 	bool device;
 	bool layered; /* our descriptor is of another file system (an overlay), which may pass on another file */
 	bool memory;	    /* of shmem or hugetlbfs: its stores leave no trace of any kind */
+	uint64_t fs_magic;  /* 0: not known */
 	bool exposed;	    /* an outsider could or can write it */
 	bool hidden;	    /* ... by stores that no hook shows; never false again */
 	bool stores_inside; /* an insider can store into it, or could since it was looked at whole */
@@ -345,8 +346,11 @@ struct recorder {
 	uint64_t next_stack_ns; /* none is named before */
 	struct exposure *exposures;
 	struct beneath *beneath;
-	struct lower *lowers; /* what lies below the devices of mapped files (lower.c) */
-	struct kevent uprobe; /* the last call that asked for uprobes; tgid 0: none */
+	struct lower *lowers;	     /* what lies below devices (lower.c) */
+	struct lying *lying;	     /* on what */
+	bool lower_unknown;	     /* ... isn't known: there was no memory */
+	struct undecided *undecided; /* changes below what nobody mapped by then (beneath.c) */
+	struct kevent uprobe;	     /* the last call that asked for uprobes; tgid 0: none */
 	struct look_budget budget;
 	bool rearm;	      /* soft-dirty bits of outsiders are read and cleared before looks */
 	uint64_t rearm_ns;    /* ... when they were last, 0: never */

@@ -27,6 +27,7 @@
 #include "record/emit.h"
 #include "record/events.h"
 #include "record/image.h"
+#include "record/lower.h"
 #include "record/outside.h"
 #include "record/recording.h"
 #include "record/watch_calls.h"
@@ -296,6 +297,7 @@ int watch__run(const struct record_opts *opts, struct record_result *ret)
 	ret->observed = r.k != NULL;
 	if (err)
 		goto out;
+	lower__add_all(&r);
 	err__clear();
 	err = opts->attach ? attach(&r) : start_command(&r);
 	if (err) {

@@ -23,6 +23,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "record/beneath.h"
 #include "record/emit.h"
 #include "record/exposure.h"
 #include "record/maplist.h"
@@ -206,6 +207,8 @@ int watch_maps__mapped(struct recorder *r, struct task *t, const struct kevent *
 			true; /* the list is newer; an image's exact mappings are in a list only */
 	err = mapping__of_object(r, t, o, path_of(r, o), ke->aux, len, ke->ret & 0xffffffff,
 				 (uint64_t)ke->ret >> 32, ke->offset);
+	if (!err)
+		err = beneath__mapped(r, o, t->watch.object == ke->object ? t->watch.ns : ke->ns);
 	return err || !first ? err : tell_gone(r, o, ke);
 }
 
@@ -247,7 +250,8 @@ static bool is_known(const struct model_space *s, const struct khold *h, uint32_
 }
 
 /** A mapping of the list that the model may lack. */
-static int take_held(struct recorder *r, struct task *t, struct maplist *l, const struct khold *h)
+static int take_held(struct recorder *r, struct task *t, struct maplist *l, const struct khold *h,
+		     uint64_t listing_ns)
 {
 	const struct object_key key = object__key_of_hold(h);
 	const struct model_space *s = model__space(r->m, t->space);
@@ -279,7 +283,7 @@ static int take_held(struct recorder *r, struct task *t, struct maplist *l, cons
 				 h->vm_flags & VMA_MAYSHARE ? MAP_SHARED : MAP_PRIVATE, h->offset);
 	if (first) /* who can store was looked at only now */
 		o->listed_ns = now_ns();
-	return err;
+	return err ? err : beneath__mapped(r, o, listing_ns);
 }
 
 static int add_gone(struct aspace *s, uint64_t start, uint64_t end)
@@ -337,7 +341,7 @@ int watch_maps__list(struct recorder *r, struct task *t)
 	err = maplist__watch(&l, r->k, t->pid);
 	s->listed_ns = now_ns();
 	for (size_t i = 0; i < l.nheld && !err; i++)
-		err = take_held(r, t, &l, &l.held[i]);
+		err = take_held(r, t, &l, &l.held[i], begin);
 	if (!err && l.nheld) /* without any it is about to end */
 		err = note_gone(r, t, s, &l);
 	s->next_list_ns = now_ns() + LIST_SHARE * (now_ns() - begin);
