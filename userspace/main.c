@@ -81,6 +81,7 @@
  *   record/faults.[ch]      pages an outsider may store into
  *   record/beneath.[ch]     block devices, breakpoints
  *   record/fskind.[ch]      file systems whose contents come from elsewhere
+ *   record/logged.[ch]      calls that a program made without a stop
  *   record/lower.[ch]       what lies below devices, by sysfs
  *   record/holders.[ch]     who can write an object
  *   record/sharing.[ch]     what closes share groups
@@ -91,9 +92,11 @@
  *   tracee/gopclntab.[ch]   functions of Go programs
  *   tracee/relocate.[ch]    instructions moved elsewhere
  *   tracee/sites.[ch]       finds cpuid, rdtsc in a file
+ *   tracee/wrappers.[ch]    finds functions of libc that make one call
  *
  * One ptraced thread
  *   tracee/tracee.h         one ptraced thread
+ *   tracee/calllog.[ch]     code in it that makes calls without a stop
  *   tracee/filter.[ch]      the seccomp filter
  *   tracee/home.[ch]        which processor it runs on
  *   tracee/memory.c         reads and writes its memory

@@ -193,6 +193,8 @@ enum syscall_flags {
 	SYSCALL_INTERRUPTED = 4, /* ret is -ERESTART*, the kernel restarts or turns it into EINTR */
 	SYSCALL_NO_RETURN = 8,	 /* exit, exit_group, execve that succeeded */
 	SYSCALL_PARTIAL = 16,	 /* not all outputs could be read */
+	SYSCALL_LOGGED =
+		32, /* made without a stop, and written down at the next one: event_header.time_ns is later, its reg_hash 0 */
 };
 
 /** One output buffer of a call; its bytes follow all buf_refs, each padded to 8. */

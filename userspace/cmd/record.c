@@ -19,6 +19,7 @@ static const struct cmd_option options[] = {
 	{ "user", 'u', "NAME", "load BPF, then become this user to record and run the command" },
 	CAPTURE_OPTIONS,
 	{ "disable-hook", 0, "HOOK", "leave out one kernel hook (for tests)" },
+	{ "no-call-log", 0, NULL, "stop at every call, log none in the program (for tests)" },
 	{ "no-tsc-fault", 0, NULL, "don't make rdtsc fault, patch it only (for tests)" },
 	{ NULL, 0, NULL, NULL },
 };
@@ -43,6 +44,8 @@ static int set(struct record_opts *o, const char *name, const char *value)
 {
 	if (!strcmp(name, "require-observation"))
 		o->require_observation = true;
+	else if (!strcmp(name, "no-call-log"))
+		o->no_call_log = true;
 	else if (!strcmp(name, "no-tsc-fault"))
 		o->no_tsc_fault = true;
 	else if (!strcmp(name, "checksum"))

@@ -19,6 +19,7 @@
 #include "record/affinity.h"
 #include "record/checksum.h"
 #include "record/emit.h"
+#include "record/logged.h"
 #include "record/mm.h"
 #include "record/order.h"
 #include "record/outputs.h"
@@ -135,8 +136,10 @@ static int look(struct recorder *r, struct task *t)
 	struct sys_invocation in;
 	struct regs64 regs;
 	bool may_wait;
-	int err = tracee__get_regs(t->tid, &regs);
+	int err = logged__take(r, t);
 
+	if (!err)
+		err = tracee__get_regs(t->tid, &regs);
 	if (err)
 		return err;
 	note_args(t, &regs);

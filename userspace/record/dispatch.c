@@ -18,6 +18,7 @@
 #include "record/order.h"
 #include "record/outside.h"
 #include "record/emit.h"
+#include "record/logged.h"
 #include "record/patch.h"
 #include "record/preempt.h"
 #include "record/sched.h"
@@ -49,9 +50,16 @@ static int on_vsyscall(struct recorder *r, struct task *t)
 static int on_seccomp(struct recorder *r, struct task *t)
 {
 	unsigned long msg = 0;
+	bool plain;
+	int err = 0;
 
 	if (ptrace(PTRACE_GETEVENTMSG, t->tid, 0, &msg))
 		return errno == ESRCH ? 0 : -errno;
+	plain = msg == TRACEE_SECCOMP_PLAIN || (msg == TRACEE_SECCOMP_OUTPUT && !order__matters(r));
+	if (!plain) /* of a plain one nothing is written before its exit stop */
+		err = logged__take(r, t);
+	if (err)
+		return err;
 	if (msg == TRACEE_SECCOMP_VSYSCALL)
 		return on_vsyscall(r, t);
 	if (t->by_syscall) /* the entry was treated at the stop before the filters ran */
@@ -59,9 +67,7 @@ static int on_seccomp(struct recorder *r, struct task *t)
 	t->stop = STOP_ENTRY;
 	if (msg == TRACEE_SECCOMP_ARCH)
 		return calls__foreign(r, t);
-	return calls__entry(r, t,
-			    msg == TRACEE_SECCOMP_PLAIN ||
-				    (msg == TRACEE_SECCOMP_OUTPUT && !order__matters(r)));
+	return calls__entry(r, t, plain);
 }
 
 static int on_syscall_stop(struct recorder *r, struct task *t, enum task_state before)
@@ -190,11 +196,27 @@ static int on_ptrace_event(struct recorder *r, struct task *t, int event, int si
 	}
 }
 
+/** What the thread has logged comes before what this stop tells. It may be anywhere but at a call's stops. */
+static int take_log(struct recorder *r, struct task *t, int event, int sig)
+{
+	struct regs64 regs;
+	int err;
+
+	if (event == PTRACE_EVENT_SECCOMP)
+		return 0; /* on_seccomp */
+	if (event != PTRACE_EVENT_STOP && event != PTRACE_EVENT_EXIT &&
+	    (event || sig == (SIGTRAP | 0x80)))
+		return logged__take(r, t);
+	err = tracee__get_regs(t->tid, &regs);
+	return err ? err : logged__settle(r, t, &regs, preempt__fresh(t, &regs));
+}
+
 static int on_stop(struct recorder *r, const struct rec_event *ev)
 {
 	const int event = ev->status >> 16, sig = WSTOPSIG(ev->status);
 	struct task *t = rtask__find(r, ev->tid);
 	enum task_state before;
+	int err = 0;
 	uint64_t cont_ns; /* when it was stopped before, which is about when it was continued */
 
 	if (event == PTRACE_EVENT_EXEC) {
@@ -211,6 +233,10 @@ static int on_stop(struct recorder *r, const struct rec_event *ev)
 	affinity__stopped(r, t, cont_ns);
 	if (before == TASK_RUNNING || before == TASK_NEW)
 		t->idle_ns = ev->ns;
+	if (t->logged)
+		err = take_log(r, t, event, sig);
+	if (err)
+		return err;
 	if (event != PTRACE_EVENT_EXEC)
 		stacks__stopped(r, t);
 	if (event)

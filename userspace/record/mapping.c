@@ -23,6 +23,7 @@
 #include "record/resave.h"
 #include "record/sharing.h"
 #include "space/space.h"
+#include "tracee/calllog.h"
 
 #define PAGES(n) (((n) + BPREC_PAGE_SIZE - 1) / BPREC_PAGE_SIZE)
 
@@ -179,7 +180,7 @@ static int write_map(struct walk *w, const struct tracee_map *m)
 
 	if (!strcmp(m->path, "[vsyscall]"))
 		return 0;
-	if (m->start == TRACEE_PAGE_ADDR)
+	if (m->start == TRACEE_PAGE_ADDR || m->start == CALLLOG_ADDR)
 		return emit_map(w->r, w->t, m->start, m->end - m->start, m->prot,
 				MAP_PRIVATE | MAP_ANONYMOUS, 0, 0, MAP_KIND_BPREC);
 	if (m->inode || h) {

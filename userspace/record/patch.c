@@ -26,9 +26,11 @@
 
 #include "model/regs.h"
 #include "record/emit.h"
+#include "record/logged.h"
 #include "record/object.h"
 #include "record/preempt.h"
 #include "record/sched.h"
+#include "tracee/calllog.h"
 #include "tracee/sites.h"
 #include "tracee/tracee.h"
 
@@ -44,6 +46,7 @@ struct patched {
 	struct timespec mtime, ctime;
 	bool shared_noted; /* a shared executable mapping of it was named */
 	struct insn_sites sites;
+	struct wrappers wrappers;
 	struct patched *next;
 };
 
@@ -93,6 +96,14 @@ static int note_rest(struct recorder *r, struct task *t, const struct patched *p
 	return err;
 }
 
+static void find_wrappers(int fd, struct wrappers *ret)
+{
+	size_t n;
+	const uint32_t *nr = calllog__numbers(&n);
+
+	wrappers__find(fd, nr, n, ret);
+}
+
 /** A new state of an object: searches it. NULL: no memory. */
 static struct patched *search(struct recorder *r, struct task *t, const struct object *o,
 			      const struct stat *st)
@@ -107,6 +118,8 @@ static struct patched *search(struct recorder *r, struct task *t, const struct o
 	p->mtime = st->st_mtim;
 	p->ctime = st->st_ctim;
 	err = o->fd < 0 ? -EBADF : insn_sites__find(o->fd, &p->sites);
+	if (o->fd >= 0 && r->log_calls)
+		find_wrappers(o->fd, &p->wrappers);
 	LL_PREPEND(r->patched, p);
 	note_rest(r, t, p, err);
 	return p;
@@ -224,7 +237,7 @@ static int patch_vma(struct recorder *r, struct task *t, const struct model_vma 
 
 		err = patch_page(r, t, v, &p->sites.v[i], max, &n);
 	}
-	return err;
+	return err ? err : logged__patch(r, t, v, &p->wrappers);
 }
 
 int patch__range(struct recorder *r, struct task *t, uint64_t addr, uint64_t len)

@@ -30,6 +30,7 @@
 #include "record/sched.h"
 #include "record/telling.h"
 #include "tracee/access.h"
+#include "tracee/calllog.h"
 #include "tracee/relocate.h"
 #include "tracee/tracee.h"
 
@@ -193,8 +194,8 @@ static bool is_place(struct recorder *r, struct task *t, const struct regs64 *re
 	struct point *p = t->point;
 	bool round = p->round;
 
-	if (a->repeats || a->flags)
-		return false;
+	if (a->repeats || a->flags || calllog__place(regs->rip))
+		return false; /* (in the code that logs calls a replay takes another way) */
 	if (p->weight >= STEPS_MAX || a->traps || sched__held(r, t))
 		return true;
 	for (uint32_t i = 0; i < p->steps && !round; i++)

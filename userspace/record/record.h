@@ -25,6 +25,7 @@ struct record_opts {
 	double compare_budget; /* percent of the time that goes into comparing exposed objects, 0 to 100 */
 	enum record_rearm rearm;
 	bool no_tsc_fault; /* as on a machine where rdtsc can't be made to fault (tests) */
+	bool no_call_log;  /* all calls stop (tests) */
 	bool drop_user;	   /* become uid, gid before the trace is made (BPF is loaded first) */
 	uid_t uid;
 	gid_t gid;

@@ -66,6 +66,7 @@ struct task {
 	bool queued;	   /* in its group's ready queue */
 	bool holds_writer; /* has, or may have inherited, a writable descriptor of a mapped object */
 	bool step_to_handler; /* single-stepped with a signal, the next stop is the handler's first instruction */
+	bool logged; /* it may have made calls without a stop since its log was taken (logged.c) */
 	bool args_known; /* nr, args are those of the current call */
 	uint32_t space;	 /* model id */
 	struct share_group *group;
@@ -133,6 +134,8 @@ struct aspace {
 	uint64_t brk_start, brk;       /* heap */
 	uint64_t next_scratch;	       /* next free address for a scratch area */
 	uint64_t hash_ns, hash_cursor; /* last look of checksum.c, and where the next begins */
+	bool log, no_log;	       /* it has a log of calls; or can't have one (logged.c) */
+	bool log_on;		       /* ... which is switched on */
 	bool code_noted;	       /* its executable memory without a file was named */
 	bool stirred;		       /* watch: its mappings may not be what the model says */
 	uint64_t listed_ns;	 /* watch: when the kernel's list of its mappings was read last */
@@ -378,6 +381,7 @@ struct recorder {
 	struct files *files;	 /* descriptors that lead to stdin, stdout, stderr */
 	uint8_t stream_of[3];	 /* the first stream that is the same file */
 	struct task *writing[3]; /* inside a call that writes to the stream; NULL: nobody */
+	bool log_calls;		 /* some calls are made without a stop (logged.c) */
 	bool tsc_fault;		 /* rdtsc raises SIGSEGV in insiders, wherever it is */
 	bool mem_opened;	 /* an insider has opened some /proc/PID/mem */
 	struct kicker *kicker;

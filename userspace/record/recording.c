@@ -125,6 +125,7 @@ static int launch(struct recorder *r)
 		.output = is_output,
 		.nr_max = SYS_NR_MAX,
 		.tsc_fault = r->tsc_fault,
+		.call_log = r->log_calls,
 	};
 	pid_t pid;
 	int err = tracee__launch(&l, add_to_tree, r, &pid);
@@ -237,6 +238,7 @@ int recording__open(struct recorder *r)
 	if (err)
 		return err;
 	r->tsc_fault = !r->opts->no_tsc_fault && tracee__tsc_faults();
+	r->log_calls = !r->opts->no_call_log && r->opts->checksum != CHECKSUM_ALL;
 	r->m = model__new();
 	if (!r->m)
 		return err__set(-ENOMEM, "no memory");

@@ -15,6 +15,7 @@
 #include <utlist.h>
 
 #include "record/emit.h"
+#include "record/logged.h"
 #include "record/order.h"
 #include "tracee/tracee.h"
 
@@ -112,7 +113,7 @@ bool sched__note_entry(struct recorder *r, struct task *t)
 		return true;
 	if (!t->args_known) /* it was alone when it entered */
 		t->args_known = tracee__blocked_call(t->pid, t->tid, &t->nr, t->args) == 1;
-	if (!t->args_known)
+	if (!t->args_known || logged__take(r, t))
 		return false;
 	ev.nr = t->nr;
 	memcpy(ev.args, t->args, sizeof(ev.args));
@@ -218,6 +219,7 @@ void sched__continue(struct recorder *r, struct task *t, int request)
 	} else {
 		t->state = TASK_RUNNING;
 		t->idle_ns = ~0ull;
+		logged__arm(r, t, sched__alone(t));
 	}
 	if (ptrace(request, t->tid, 0, sig) && errno == ESRCH)
 		t->state = TASK_DYING; /* killed while stopped: its exit is on its way */

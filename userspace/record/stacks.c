@@ -24,6 +24,7 @@
 #include "record/who.h"
 #include "sym/copied.h"
 #include "sym/stack.h"
+#include "tracee/calllog.h"
 #include "tracee/tracee.h"
 
 #define STACKS_MAX	    4096 /* of one recording */
@@ -160,6 +161,9 @@ static struct kstack *read_stack(const struct task *t)
 		free(k);
 		return NULL;
 	}
+	if (calllog__place(regs.rip) && /* the unwinder doesn't know bprec's code */
+	    tracee__read(t->tid, regs.rsp, &regs.rip, sizeof(regs.rip)) == sizeof(regs.rip))
+		regs.rsp += 8;
 	memcpy(k->regs, &regs, sizeof(k->regs));
 	n = tracee__read(t->pid, regs.rsp, k->bytes, sizeof(k->bytes));
 	k->len = n > 0 ? (uint32_t)n : 0;

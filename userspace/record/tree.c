@@ -85,6 +85,8 @@ static int copy_aspace(struct recorder *r, uint32_t from, uint32_t to)
 	b->brk = a->brk;
 	b->next_scratch = a->next_scratch;
 	b->code_noted = a->code_noted;
+	b->log = a->log;
+	b->no_log = a->no_log;
 	return 0;
 }
 

@@ -112,6 +112,7 @@ static void decode_syscall(struct sink *s, const struct event_header *ev)
 		flag(s, e->flags, SYSCALL_INTERRUPTED, "interrupted");
 		flag(s, e->flags, SYSCALL_NO_RETURN, "no-return");
 		flag(s, e->flags, SYSCALL_PARTIAL, "partial");
+		flag(s, e->flags, SYSCALL_LOGGED, "logged");
 		s->ops->end(s);
 	}
 	if (s->o->verbose)

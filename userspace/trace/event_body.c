@@ -217,7 +217,7 @@ static int check_syscall(struct part *p)
 	const struct ev_syscall *b = p->body;
 	int err;
 
-	err = in_range("flags", b->flags, 0, SYSCALL_PARTIAL * 2 - 1);
+	err = in_range("flags", b->flags, 0, SYSCALL_LOGGED * 2 - 1);
 	if (err < 0)
 		return err;
 	EVENT_MUST(b->bufs_len % 8 == 0, "length of the buffers is not a multiple of 8");

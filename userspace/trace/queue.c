@@ -20,6 +20,9 @@
 #include "util/err.h"
 
 #define LEVEL 1 /* zstd level */
+#define LEVEL_QUICK \
+	-20 /* ... while others wait: three times as fast, and makes a program's code 1.8 times as long */
+#define BEHIND 2u /* jobs with which others wait */
 
 struct queue {
 	pthread_mutex_t lock;
@@ -58,8 +61,8 @@ struct queue *queue__new(void)
 	return q;
 }
 
-/* Compresses into q->out where that makes it smaller. */
-static int write_job(struct queue *q, const struct frame_job *job)
+/* Compresses into q->out where that makes it smaller. behind: the one who submits may have to wait for this. */
+static int write_job(struct queue *q, const struct frame_job *job, bool behind)
 {
 	struct frame_header h = {
 		.kind = job->kind,
@@ -69,8 +72,8 @@ static int write_job(struct queue *q, const struct frame_job *job)
 		.count = job->count,
 	};
 	const void *payload = q->out;
-	const size_t n =
-		ZSTD_compressCCtx(q->cctx, q->out, job->len - 1, job->raw, job->len, LEVEL);
+	const size_t n = ZSTD_compressCCtx(q->cctx, q->out, job->len - 1, job->raw, job->len,
+					   behind ? LEVEL_QUICK : LEVEL);
 
 	if (ZSTD_isError(n)) { /* no room in less than its own length */
 		h.codec = FRAME_PLAIN;
@@ -86,11 +89,12 @@ static int write_job(struct queue *q, const struct frame_job *job)
 static void run_one(struct queue *q)
 {
 	const struct frame_job job = q->jobs[q->head];
+	const bool behind = q->njobs >= BEHIND;
 	int err = q->err;
 
 	if (err == 0) {
 		pthread_mutex_unlock(&q->lock);
-		err = write_job(q, &job);
+		err = write_job(q, &job, behind);
 		pthread_mutex_lock(&q->lock);
 		if (err < 0) {
 			memcpy(q->text, err__text(), sizeof(q->text) - 1);

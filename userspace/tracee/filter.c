@@ -7,6 +7,8 @@
  *
  *	X = nr & 31; A = nr >> 5; if A == 0: A = bits[0]; if A == 1: A = bits[1]; ... ; if ((A >> X) & 1) PLAIN else LOOK
  *
+ * Before that, calls that the tracee logs itself are let pass, from the one place that makes them (calllog.h).
+ *
  * Numbers with bit 30 are x32 calls; those with bit 31 are nobody's (-1 among them) and get ENOSYS from the kernel: LOOK.
  */
 #include "tracee/filter.h"
@@ -19,10 +21,12 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "tracee/calllog.h"
+
 /* Highest number in the bitmap plus one: 16 words. */
 #define NR_LIMIT 512u
 /* Last place in the program where an output number may go: 16 of them. */
-#define OUTPUTS_END 43u
+#define OUTPUTS_END 56u
 #define X32_BIT	    0x40000000u
 #define NR_BIT31    0x80000000u
 /* Upper half of the vsyscall page's address; no other call comes from a negative one. */
@@ -62,12 +66,33 @@ static uint32_t make_bitmap(const struct tracee_launch *l, uint32_t bits[NR_LIMI
 	return words;
 }
 
+/* Calls from the code that logs them, and of no other number: a program that goes there by itself hides nothing else. */
+static void emit_logged(struct program *p)
+{
+	const uint64_t at = calllog__return();
+	size_t n;
+	const uint32_t *nr = calllog__numbers(&n);
+
+	emit(p, BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, instruction_pointer), 0, 0);
+	emit(p, BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)at, 0, (uint8_t)(2 * n + 3));
+	emit(p, BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, instruction_pointer) + 4, 0,
+	     0);
+	emit(p, BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)(at >> 32), 0, (uint8_t)(2 * n + 1));
+	emit(p, BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr), 0, 0);
+	for (size_t i = 0; i < n; i++) {
+		emit(p, BPF_JMP | BPF_JEQ | BPF_K, nr[i], 0, 1);
+		emit(p, BPF_RET | BPF_K, SECCOMP_RET_ALLOW, 0, 0);
+	}
+}
+
 /* Architecture, the vsyscall page and x32; leaves nr in A. */
-static void emit_head(struct program *p)
+static void emit_head(struct program *p, bool call_log)
 {
 	emit(p, BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, arch), 0, 0);
 	emit(p, BPF_JMP | BPF_JEQ | BPF_K, AUDIT_ARCH_X86_64, 1, 0);
 	emit_return(p, TRACEE_SECCOMP_ARCH);
+	if (call_log)
+		emit_logged(p);
 	emit(p, BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, instruction_pointer) + 4, 0,
 	     0);
 	emit(p, BPF_JMP | BPF_JEQ | BPF_K, VSYSCALL_HIGH, 0, 1);
@@ -96,7 +121,7 @@ size_t tracee_filter__build(const struct tracee_launch *l, struct sock_filter *i
 	uint32_t bits[NR_LIMIT / 32];
 	uint32_t words = l->plain ? make_bitmap(l, bits) : 0;
 
-	emit_head(&p);
+	emit_head(&p, l->call_log);
 	emit_outputs(&p, l);
 	emit(&p, BPF_ALU | BPF_AND | BPF_K, 31, 0, 0);
 	emit(&p, BPF_MISC | BPF_TAX, 0, 0, 0);

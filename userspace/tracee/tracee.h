@@ -40,6 +40,7 @@ struct tracee_launch {
 	/** True for plain numbers that get TRACEE_SECCOMP_OUTPUT (at most 16); NULL: none. */
 	bool (*output)(uint32_t nr);
 	uint32_t nr_max;
+	bool call_log; /* let the calls pass that are logged (calllog.h) */
 	bool tsc_fault; /* forbid rdtsc (PR_SET_TSC): it and rdtscp raise SIGSEGV, with si_code SI_KERNEL */
 	bool untraced; /* no ptrace, no filter, ASLR as it is: it is only held until before_exec is done */
 };
