@@ -40,7 +40,9 @@ static int file = -1;
 /* One of each; all registers and memory that they must leave alone are used around them. */
 static void ask(long i)
 {
+	const struct sigaction set = { .sa_handler = SIG_IGN };
 	char link[128];
+	struct sigaction old;
 	struct stat st;
 
 	memset(link, 'x', sizeof(link));
@@ -52,6 +54,11 @@ static void ask(long i)
 	EXPECT(lseek(file, i % 1000, SEEK_SET) == i % 1000);
 	st.st_size = -1;
 	EXPECT(!stat("/", &st) && S_ISDIR(st.st_mode) && st.st_size >= 0);
+	errno = 0;
+	EXPECT(close(-1) == -1 && errno == EBADF);
+	memset(&old, 0, sizeof(old));
+	EXPECT(!sigaction(SIGUSR2, &set, &old) && old.sa_handler == SIG_IGN);
+	EXPECT(!sigaction(SIGUSR2, NULL, NULL));
 }
 
 static void count(long n)
@@ -90,6 +97,11 @@ static void answers(const char *dir)
 	EXPECT(readlink(path, got, 0) == -1 && errno == EINVAL);
 	EXPECT(lseek(-1, 0, SEEK_SET) == -1 && errno == EBADF);
 	EXPECT(!fstat(file, &st) && st.st_size > 0);
+	for (int i = 0; i < 50; i++) { /* a descriptor that is closed is one that another gets */
+		const int fd = dup(file);
+
+		EXPECT(fd == file + 1 && !close(fd));
+	}
 }
 
 static void on_signal(int sig)
@@ -223,6 +235,7 @@ int main(int argc, char **argv)
 	const char *arg = argc > 2 ? argv[2] : "0";
 
 	file = open("/proc/self/exe", O_RDONLY);
+	signal(SIGUSR2, SIG_IGN);
 	if (!strcmp(mode, "count"))
 		count(atol(arg));
 	else if (!strcmp(mode, "answers"))

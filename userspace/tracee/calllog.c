@@ -12,8 +12,9 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
-#define FLAGS_OF_CMP 0x8d5ull /* CF, PF, AF, ZF, SF, OF: what cmp sets */
-#define FLAGS_EQUAL  0x44ull  /* ... ZF and PF, of two equal numbers */
+#define SIGACTION_BYTES 32u	 /* of the kernel: handler, flags, restorer, mask */
+#define FLAGS_OF_CMP	0x8d5ull /* CF, PF, AF, ZF, SF, OF: what cmp sets */
+#define FLAGS_EQUAL	0x44ull	 /* ... ZF and PF, of two equal numbers */
 
 static_assert(CALLLOG_ADDR == 0x70001000, "the code has its address");
 static_assert(CALLLOG_OUT_MAX == 4096, "the code has it");
@@ -42,6 +43,14 @@ __asm__(".pushsection .rodata\n"
 	"	mov $262, %eax\n"
 	"	jmp calllog_check\n"
 	".balign 16, 0xcc\n"
+	"calllog_close:\n"
+	"	mov $3, %eax\n"
+	"	jmp calllog_check\n"
+	".balign 16, 0xcc\n"
+	"calllog_rt_sigaction:\n"
+	"	mov $13, %eax\n"
+	"	jmp calllog_check\n"
+	".balign 16, 0xcc\n"
 	"calllog_check:\n"
 	"	mov 0x70001000, %rcx\n" /* next */
 	"	cmp 0x70001008, %rcx\n" /* limit */
@@ -59,8 +68,16 @@ __asm__(".pushsection .rodata\n"
 	"	mov %rax, 56(%rcx)\n"
 	"	cmpq $89, (%rcx)\n"
 	"	je 1f\n"
+	"	test %rax, %rax\n"
+	"	jne 3f\n"
+	"	mov $18, %r11d\n" /* newfstatat: words of struct stat */
 	"	cmpq $262, (%rcx)\n"
 	"	je 2f\n"
+	"	mov $4, %r11d\n" /* rt_sigaction: of the kernel's struct sigaction */
+	"	cmpq $13, (%rcx)\n"
+	"	jne 3f\n"
+	"	test %rdx, %rdx\n"
+	"	jnz 2f\n"
 	"3:	add $64, %rcx\n"
 	"	jmp calllog_publish\n"
 	"1:	test %rax, %rax\n" /* readlink: rax bytes */
@@ -73,13 +90,11 @@ __asm__(".pushsection .rodata\n"
 	"	lea 7(%rdi), %rcx\n"
 	"	and $-8, %rcx\n"
 	"	jmp 4f\n"
-	"2:	test %rax, %rax\n" /* newfstatat: struct stat */
-	"	jne 3b\n"
-	"	mov %rsi, 0x70001010\n"
+	"2:	mov %rsi, 0x70001010\n" /* r11 words at rdx */
 	"	mov %rdi, 0x70001018\n"
 	"	lea 64(%rcx), %rdi\n"
 	"	mov %rdx, %rsi\n"
-	"	mov $18, %ecx\n"
+	"	mov %r11, %rcx\n"
 	"	rep movsq\n"
 	"	mov %rdi, %rcx\n"
 	"4:	mov 0x70001010, %rsi\n"
@@ -101,17 +116,16 @@ __asm__(".pushsection .rodata\n"
 	".popsection\n");
 
 extern const uint8_t calllog_begin[], calllog_readlink[], calllog_access[], calllog_lseek[],
-	calllog_newfstatat[], calllog_made[], calllog_logged[], calllog_slow[], calllog_back[],
-	calllog_end[];
+	calllog_newfstatat[], calllog_close[], calllog_rt_sigaction[], calllog_made[],
+	calllog_logged[], calllog_slow[], calllog_back[], calllog_end[];
 
 static const struct {
 	uint32_t nr;
 	const uint8_t *at;
 } calls[] = {
-	{ SYS_readlink, calllog_readlink },
-	{ SYS_access, calllog_access },
-	{ SYS_lseek, calllog_lseek },
-	{ SYS_newfstatat, calllog_newfstatat },
+	{ SYS_readlink, calllog_readlink }, { SYS_access, calllog_access },
+	{ SYS_lseek, calllog_lseek },	    { SYS_newfstatat, calllog_newfstatat },
+	{ SYS_close, calllog_close },	    { SYS_rt_sigaction, calllog_rt_sigaction },
 };
 #define NCALLS (sizeof(calls) / sizeof(*calls))
 
@@ -199,6 +213,10 @@ uint64_t calllog__output(const struct calllog_entry *e, uint32_t *ret_arg)
 	if (e->nr == SYS_newfstatat && !e->ret) {
 		*ret_arg = 2;
 		return sizeof(struct stat);
+	}
+	if (e->nr == SYS_rt_sigaction && !e->ret && e->args[2]) {
+		*ret_arg = 2;
+		return SIGACTION_BYTES;
 	}
 	return 0;
 }

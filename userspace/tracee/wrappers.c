@@ -8,17 +8,18 @@
 #include <stdbool.h>
 #include <string.h>
 #include <unistd.h>
+#include <xxhash.h>
 
-#define CODE_MAX 24
+#define CODE_MAX 32
 
 /** Functions that are looked at. */
-static const char *const names[] = { "readlink", "access",  "lseek",
-				     "lseek64",	 "fstatat", "fstatat64" };
+static const char *const names[] = { "readlink", "access",    "lseek", "lseek64",
+				     "fstatat",	 "fstatat64", "close" };
 
 /** The code of a wrapper: bytes before `mov $NR, %eax; syscall`, and behind; ANY stands for one of two compilers' ways. */
 #define ANY 0x100
 struct shape {
-	uint16_t before[4], after[12];
+	uint16_t before[12], after[12];
 	size_t nbefore, nafter;
 };
 
@@ -30,7 +31,28 @@ static const struct shape shapes[] = {
 	  { 0x3d, 0x00, 0xf0, 0xff, 0xff, 0x77, ANY, 0x31, 0xc0, 0xc3 },
 	  3,
 	  10 },
+	/* cmpb $0, __libc_single_threaded; je; ...; cmp; ja; ret: the first of two ways */
+	{ { 0x80, 0x3d, ANY, ANY, ANY, ANY, 0x00, 0x74, ANY },
+	  { 0x48, 0x3d, ANY, 0xf0, 0xff, 0xff, 0x77, ANY, 0xc3 },
+	  9,
+	  9 },
 };
+
+/**
+ * Longer functions, to which an exported one jumps; known by the hash of all their bytes up to where addresses of other places
+ * follow. Each has been read: nothing jumps between the two instructions, and what is below rsp isn't in use (it calls others).
+ */
+#define LONG_MAX 512
+static const struct {
+	const char *name; /* of the exported one, and where in it the jump (e9) is */
+	size_t jump;
+	size_t len; /* bytes that are hashed (XXH3_64bits) */
+	uint64_t hash;
+	uint32_t nr, at; /* of `mov $NR, %eax; syscall` */
+} longer[] = {
+	{ "sigaction", 16, 443, 0x2c702fd9d0dfddd4ull, 13, 184 }, /* glibc 2.36 of Debian 12 */
+};
+#define NLONGER (sizeof(longer) / sizeof(*longer))
 
 static bool matches(const uint16_t *shape, size_t n, const uint8_t *code)
 {
@@ -92,6 +114,25 @@ static void look(int fd, uint64_t offset, const uint32_t *nr, size_t n, struct w
 				add(ret, offset + shapes[j].nbefore, nr[i]);
 }
 
+/** The function to which the one at a file offset jumps, if it is longer[k]. */
+static void look_behind(int fd, uint64_t offset, size_t k, const uint32_t *nr, size_t n,
+			struct wrappers *ret)
+{
+	uint8_t code[LONG_MAX];
+	int32_t to;
+
+	if (pread(fd, code, 5, (off_t)(offset + longer[k].jump)) != 5 || code[0] != 0xe9)
+		return;
+	memcpy(&to, code + 1, sizeof(to));
+	offset += longer[k].jump + 5 + (uint64_t)(int64_t)to;
+	if (pread(fd, code, longer[k].len, (off_t)offset) != (ssize_t)longer[k].len ||
+	    XXH3_64bits(code, longer[k].len) != longer[k].hash)
+		return;
+	for (size_t i = 0; i < n; i++)
+		if (nr[i] == longer[k].nr)
+			add(ret, offset + longer[k].at, nr[i]);
+}
+
 /** File offset of an address that is executed; 0: none. */
 static uint64_t offset_of(Elf *elf, uint64_t addr)
 {
@@ -107,12 +148,16 @@ static uint64_t offset_of(Elf *elf, uint64_t addr)
 	return 0;
 }
 
-static bool is_wanted(const char *name)
+/** One exported function. */
+static void look_at(int fd, const char *name, uint64_t offset, const uint32_t *nr, size_t n,
+		    struct wrappers *ret)
 {
-	for (size_t i = 0; name && i < sizeof(names) / sizeof(*names); i++)
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
 		if (!strcmp(name, names[i]))
-			return true;
-	return false;
+			look(fd, offset, nr, n, ret);
+	for (size_t i = 0; i < NLONGER; i++)
+		if (!strcmp(name, longer[i].name))
+			look_behind(fd, offset, i, nr, n, ret);
 }
 
 static void search(int fd, Elf *elf, Elf_Scn *scn, const GElf_Shdr *sh, const uint32_t *nr,
@@ -124,12 +169,12 @@ static void search(int fd, Elf *elf, Elf_Scn *scn, const GElf_Shdr *sh, const ui
 
 	for (size_t i = 0; i < nsyms; i++) {
 		if (!gelf_getsym(data, (int)i, &sym) || GELF_ST_TYPE(sym.st_info) != STT_FUNC ||
-		    sym.st_shndx == SHN_UNDEF ||
-		    !is_wanted(elf_strptr(elf, sh->sh_link, sym.st_name)))
+		    sym.st_shndx == SHN_UNDEF)
 			continue;
-		const uint64_t offset = offset_of(elf, sym.st_value);
+		const char *name = elf_strptr(elf, sh->sh_link, sym.st_name);
+		const uint64_t offset = name ? offset_of(elf, sym.st_value) : 0;
 		if (offset)
-			look(fd, offset, nr, n, ret);
+			look_at(fd, name, offset, nr, n, ret);
 	}
 }
 
