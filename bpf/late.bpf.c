@@ -150,7 +150,7 @@ static __always_inline int begin_late(struct sys_enter *ctx)
 	}
 }
 
-SEC("tracepoint/syscalls/sys_enter_read")
+SEC("bprec_tracepoint/syscalls/sys_enter_read")
 int late_begin(struct sys_enter *ctx)
 {
 	begin_late(ctx);
@@ -201,7 +201,7 @@ static __always_inline int end_late(struct sys_exit *ctx)
 	return flight_end_change(ctx->ret);
 }
 
-SEC("tracepoint/syscalls/sys_exit_read")
+SEC("bprec_tracepoint/syscalls/sys_exit_read")
 int late_end(struct sys_exit *ctx)
 {
 	end_late(ctx);

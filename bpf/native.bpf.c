@@ -80,7 +80,7 @@ static __always_inline int native_begin(struct sys_enter *ctx)
 	}
 }
 
-SEC("tracepoint/syscalls/sys_enter_open")
+SEC("bprec_tracepoint/syscalls/sys_enter_open")
 int call_begin(struct sys_enter *ctx)
 {
 	native_begin(ctx);
@@ -133,7 +133,7 @@ static __always_inline int native_end(struct sys_exit *ctx)
 	}
 }
 
-SEC("tracepoint/syscalls/sys_exit_open")
+SEC("bprec_tracepoint/syscalls/sys_exit_open")
 int call_end(struct sys_exit *ctx)
 {
 	native_end(ctx);

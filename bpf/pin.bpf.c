@@ -219,7 +219,7 @@ struct update_many {
 enum { REGISTER_BUFFERS = 0, REGISTER_BUFFERS2 = 15, REGISTER_BUFFERS_UPDATE = 16 };
 
 /* io_uring_register. It pins when it is over; what is told is that it may. */
-SEC("tracepoint/syscalls/sys_enter_io_uring_register")
+SEC("bprec_tracepoint/syscalls/sys_enter_io_uring_register")
 int register_begin(struct sys_enter *ctx)
 {
 	struct pt_regs *regs = (void *)bpf_task_pt_regs(bpf_get_current_task_btf());

@@ -52,7 +52,7 @@ int BPF_PROG(memory_going, struct mm_struct *mm)
 }
 
 /* What says that a call is about uprobes: of perf_event_open the type in its attributes; of bpf the fourth word. */
-SEC("tracepoint/syscalls/sys_enter_perf_event_open")
+SEC("bprec_tracepoint/syscalls/sys_enter_perf_event_open")
 int uprobe_begin(struct sys_enter *ctx)
 {
 	struct pt_regs *regs = (void *)bpf_task_pt_regs(bpf_get_current_task_btf());

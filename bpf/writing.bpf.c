@@ -81,7 +81,7 @@ static __always_inline __u32 written_fd(const struct sys_enter *ctx)
 	return native_args().a[2];
 }
 
-SEC("tracepoint/syscalls/sys_enter_write")
+SEC("bprec_tracepoint/syscalls/sys_enter_write")
 int writing_begin(struct sys_enter *ctx)
 {
 	struct opened to = {};
@@ -117,7 +117,7 @@ static __always_inline bool begun_unseen(const struct sys_exit *ctx)
 	return true;
 }
 
-SEC("tracepoint/syscalls/sys_exit_write")
+SEC("bprec_tracepoint/syscalls/sys_exit_write")
 int writing_end(struct sys_exit *ctx)
 {
 	const __u64 who = current_thread();

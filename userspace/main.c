@@ -118,6 +118,7 @@
  *   kern/state.h            inside of an observation
  *   kern/attach.c           attaches each loaded program
  *   kern/load.c             which hooks this kernel has
+ *   kern/verify.[ch]        programs verified in two threads
  *   kern/places.[ch]        where programs are attached, by the kernel's BTF
  *   kern/btf.[ch]           the part of the kernel's BTF that loading needs
  *   kern/iter.c             reads the kernel's lists

@@ -93,23 +93,22 @@ static int hooks(struct kern *k)
 	return 0;
 }
 
-/* Each program's instructions as they were loaded, but for numbers that loading gives out (maps, subprograms). */
+/* Each program as the kernel has it: how many instructions it has after verification, and the hash of those that were loaded (but for
+ * numbers of maps); made: how many libbpf has, 2 if it was verified in two threads (kern/verify.c). */
 static int programs(struct kern *k)
 {
 	for (int i = 0; i < KHOOK_MAX; i++) {
-		const struct bpf_program *p = k->progs[i];
-		const struct bpf_insn *insns = p ? bpf_program__insns(p) : NULL;
-		uint64_t hash = 14695981039346656037ull;
-		size_t n = insns && bpf_program__fd(p) >= 0 ? bpf_program__insn_cnt(p) : 0;
+		struct bpf_prog_info info = { 0 };
+		__u32 len = sizeof(info);
+		int fd = k->progs[i] ? bpf_program__fd(k->progs[i]) : -1;
+		uint64_t hash = 0;
 
-		for (size_t j = 0; j < n; j++) {
-			struct bpf_insn insn = insns[j];
-			if (insn.code == (BPF_LD | BPF_IMM | BPF_DW) && insn.src_reg)
-				insn.imm = 0;
-			for (size_t b = 0; b < sizeof(insn); b++)
-				hash = (hash ^ ((unsigned char *)&insn)[b]) * 1099511628211ull;
-		}
-		printf("hook=%s n=%zu hash=%016" PRIx64 "\n", k->hooks[i].name, n, hash);
+		if (fd >= 0 && !bpf_obj_get_info_by_fd(fd, &info, &len))
+			memcpy(&hash, info.tag, sizeof(hash));
+		printf("hook=%s n=%zu hash=%016" PRIx64 " program=%s verified=%u made=%zu\n",
+		       k->hooks[i].name, info.xlated_prog_len / sizeof(struct bpf_insn), hash,
+		       info.name, info.verified_insns,
+		       fd >= 0 ? bpf_program__insn_cnt(k->progs[i]) : 0);
 	}
 	return 0;
 }

@@ -8,7 +8,8 @@
  * superfluous are left out, too (tier.c).
  *
  * Programs that are attached only when they are needed (attach.c) are loaded only then, too, unless the caller gives up its
- * privileges: they are a third of all instructions. They come from an object of their own, with the same maps.
+ * privileges: they are a third of all instructions. They come from an object of their own, with the same maps. The others are
+ * verified in two threads (verify.c), but one that is tried alone.
  */
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -20,6 +21,7 @@
 
 #include "kern/places.h"
 #include "kern/state.h"
+#include "kern/verify.h"
 
 #include "bprec.skel.h" /* after the types that it uses */
 
@@ -226,7 +228,8 @@ static int load_object(struct kern *k, struct bprec_bpf *skel, const struct kern
 		return -errno;
 	set_constants(skel, opts, p);
 	choose_programs(k, skel, WHEN_NOW, -1);
-	err = bprec_bpf__load(skel);
+	verify_begin();
+	err = verify_end(bprec_bpf__load(skel));
 	if (err)
 		bprec_bpf__destroy(skel);
 	else

@@ -1,5 +1,13 @@
 // SPDX-License-Identifier: MIT
-/* places.c: see places.h. */
+/*
+ * places.c: see places.h.
+ *
+ * Programs in the sections bprec_tp/... and bprec_iter/... are tp_btf/... and iter/... programs of which we know the
+ * place (those in bprec_fentry and bprec_fexit likewise): libbpf would read the kernel's BTF for that, and looks through
+ * all of it for each. It decides so by the type of the program, before prepare_program is called; so the type is right only
+ * from there on. Those in bprec_tracepoint/... are tracepoint/... programs: all but two small ones (syscall) have a section
+ * of ours, so that they can be verified in two threads (verify.c).
+ */
 #include <bpf/bpf.h>
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>
@@ -10,6 +18,7 @@
 #include <unistd.h>
 
 #include "kern/places.h"
+#include "kern/verify.h"
 
 /* Of the load that is under way: libbpf hands nothing of ours to its callbacks. */
 static __thread const struct places *places_now;
@@ -100,7 +109,7 @@ void places_close(struct places *p)
 	p->cut = -1;
 }
 
-/* What sections begin with, what places do instead, and how the program is attached. */
+/* What sections begin with, what places do instead (NULL: they are no places of ours), and how the program is attached. */
 static const struct {
 	const char *section, *place;
 	enum bpf_attach_type type;
@@ -109,16 +118,12 @@ static const struct {
 	{ "bprec_iter+", "iter", BPF_TRACE_ITER },
 	{ "bprec_fentry+", "fentry", BPF_TRACE_FENTRY },
 	{ "bprec_fexit+", "fexit", BPF_TRACE_FEXIT },
+	{ "bprec_tracepoint+", NULL, 0 },
 };
 #define NKINDS (sizeof(kinds) / sizeof(*kinds))
 
-/*
- * Programs in the sections bprec_tp/... and bprec_iter/... are tp_btf/... and iter/... programs of which we know the
- * place (those in bprec_fentry and bprec_fexit likewise): libbpf would read the kernel's BTF for that, and looks through
- * all of it for each. It decides so by the type of the program, before this is called; so the type is right only from
- * here on.
- */
-static int prepare_program(struct bpf_program *prog, struct bpf_prog_load_opts *opts, long kind)
+/* Makes the program one of the place that its section names. */
+static int find_place(struct bpf_program *prog, struct bpf_prog_load_opts *opts, long kind)
 {
 	char place[96];
 
@@ -127,6 +132,14 @@ static int prepare_program(struct bpf_program *prog, struct bpf_prog_load_opts *
 	opts->attach_btf_id = places_now ? places_id(places_now, place) : 0;
 	opts->expected_attach_type = kinds[kind].type;
 	return opts->attach_btf_id ? bpf_program__set_type(prog, BPF_PROG_TYPE_TRACING) : -ESRCH;
+}
+
+/* Called by libbpf when it is about to load a program of our sections. */
+static int prepare_program(struct bpf_program *prog, struct bpf_prog_load_opts *opts, long kind)
+{
+	int err = kinds[kind].place ? find_place(prog, opts, kind) : 0;
+
+	return err ?: verify_put_off(prog, opts);
 }
 
 int places_use(const struct places *p)
@@ -138,8 +151,10 @@ int places_use(const struct places *p)
 	for (; done < NKINDS && err >= 0; done++) {
 		LIBBPF_OPTS(libbpf_prog_handler_opts, opts, .prog_prepare_load_fn = prepare_program,
 			    .cookie = done);
-		err = libbpf_register_prog_handler(
-			kinds[done].section, BPF_PROG_TYPE_RAW_TRACEPOINT, kinds[done].type, &opts);
+		err = libbpf_register_prog_handler(kinds[done].section,
+						   kinds[done].place ? BPF_PROG_TYPE_RAW_TRACEPOINT
+								     : BPF_PROG_TYPE_TRACEPOINT,
+						   kinds[done].type, &opts);
 	}
 	return err < 0 ? err : 0;
 }
