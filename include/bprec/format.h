@@ -18,7 +18,7 @@
 
 #include "bprec/names.h"
 
-#define BPREC_FORMAT_VERSION 3u		 /* what is written; versions from 1 on are read */
+#define BPREC_FORMAT_VERSION 4u		 /* what is written; versions from 1 on are read */
 #define BPREC_FILE_MAGIC     "BPRECTR\n" /* 8 bytes, no NUL */
 #define BPREC_FRAME_MAGIC    0x52465042u /* "BPFR" */
 #define BPREC_PAGE_SIZE	     4096u

@@ -45,7 +45,7 @@ Promise.all([1, 2, 3].map(i => fs.promises.readFile('out.txt', 'utf8'))).then(r 
 
 BASH = r"""
 for i in 1 2 3; do echo "$i" | sed 's/^/n/' ; done | tee out | wc -l
-(sleep 0.1; echo late) & (echo early; exit 4) & wait -n; echo "status $?"; wait; echo all
+(sleep 0.1; echo late) & (echo early; exit 4) & wait $!; echo "status $?"; wait; echo all
 x=$(seq 1 1000 | awk '{s += $1} END {print s}'); echo "$x"
 trap 'echo got USR1' USR1; kill -USR1 $$; cat <(echo process substitution) <<< here
 coproc C { while read -r l; do echo "<$l>"; done; }; echo a >&"${C[1]}"; read -r l <&"${C[0]}"; echo "$l"

@@ -32,7 +32,7 @@ EVENT_FAULTS = [
     ("exit", dict(kind=0)), ("exit", dict(kind=4)),
     ("syscall", dict(nbufs=0)), ("syscall", dict(nbufs=1)), ("syscall", dict(nbufs=M32)), ("syscall", dict(nbufs=1 << 28)),
     ("syscall", dict(bufs_len=40)), ("syscall", dict(bufs_len=M32)), ("syscall", dict(bufs_len=56)),
-    ("syscall", dict(flags=32)), ("syscall", dict(bufs_len=47)),
+    ("syscall", dict(flags=64)), ("syscall", dict(bufs_len=47)),
     ("syscall", dict(nbufs=1, bufs_len=16, tail=REF.pack(len=1, arg=0))),
     ("syscall", dict(nbufs=1, bufs_len=16, tail=REF.pack(len=M32, arg=0))),
     ("syscall", dict(nbufs=1, bufs_len=16, tail=REF.pack(len=0, arg=7))),
@@ -221,7 +221,7 @@ def manifest_faults():
 
 def file_faults():
     for name in ("events", "pages", "manifest"):
-        for what, lies, code in (("magic", dict(magic=b"BPRECTR\0"), "NOT_A_TRACE"), ("version", dict(version=4), "VERSION"),
+        for what, lies, code in (("magic", dict(magic=b"BPRECTR\0"), "NOT_A_TRACE"), ("version", dict(version=5), "VERSION"),
                                  ("kind", dict(file=7), "FOREIGN"), ("id", dict(trace_id=bytes(16)), "FOREIGN")):
             b = everything()
             b.heads[name].update(lies)

@@ -32,7 +32,7 @@ def seal(data, at, length):
 
 
 def file_header(number, **lies):
-    head = dict(magic=b"BPRECTR\n", version=3, file=number, trace_id=ID)
+    head = dict(magic=b"BPRECTR\n", version=4, file=number, trace_id=ID)
     head.update(lies)
     return seal(LAYOUTS["file header"].pack(**head), 32, 40)
 

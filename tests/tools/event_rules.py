@@ -124,7 +124,7 @@ class Rules:
         within(b["kind"], 1, 4, "kind")
 
     def check_syscall(self, b, tail):
-        within(b["flags"], 0, 31, "flags")
+        within(b["flags"], 0, 63, "flags")
         need(b["bufs_len"] % 8 == 0 and b["nbufs"] * 16 <= b["bufs_len"] == len(tail), "bufs_len")
         refs = [LAYOUTS["buffer reference"].unpack(tail, 16 * i) for i in range(b["nbufs"])]
         need(all(r["arg"] <= 6 for r in refs), "arg")

@@ -13,7 +13,7 @@ import read_trace
 import sample_traces
 from trace_spec import ROOT
 
-VERSION = "v3-"
+VERSION = "v4-"
 
 # One wrong trace of each kind; the test makes all the others.
 BAD = ["event-000-", "event-097-", "frame-events-00", "frame-pages-15", "zstd-garbage", "zstd-legacy", "count-too-many",

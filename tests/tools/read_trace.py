@@ -54,7 +54,7 @@ def check_head(data, name, trace_id):
     head = HEAD.unpack(data)
     need(head["magic"] == b"BPRECTR\n", "NOT_A_TRACE", name + " has another magic")
     need(head["hash"] == xxh3.hash64(data[:32]), "DAMAGED", name + ": hash of the file header")
-    need(head["version"] in (1, 2, 3), "VERSION", "version %d" % head["version"])
+    need(head["version"] in (1, 2, 3, 4), "VERSION", "version %d" % head["version"])
     need(head["file"] == FILES[name], "FOREIGN", name + " is another file")
     need(trace_id in (None, head["trace_id"]), "FOREIGN", name + " is of another trace")
     return head["trace_id"]

@@ -33,7 +33,7 @@ def sample(name, **changes):
         "exec": dict(regs=regs(100), space=1, former_tid=9, auxv_len=16, xsave_len=24, path_len=8, brk=0x555000,
                      tail=b"A" * 16 + b"X" * 24 + b"/bin/ls\0"),
         "exit": dict(kind=2, code=9, clear_child_tid=0x7000),
-        "syscall": dict(nr=0, flags=20, args=[3, 2, 1, 4, 5, 6], ret=-11, entry_ns=77, nbufs=2, bufs_len=len(buffers),
+        "syscall": dict(nr=0, flags=52, args=[3, 2, 1, 4, 5, 6], ret=-11, entry_ns=77, nbufs=2, bufs_len=len(buffers),
                         tail=buffers),
         "syscall-enter": dict(nr=202, args=[1, 2, 3, 4, 5, 6]),
         "data": dict(addr=0x1234, len=3, why=3, tail=b"abc"),
