@@ -80,9 +80,17 @@ static __always_inline int native_begin(struct sys_enter *ctx)
 	}
 }
 
+/* The recorder's own ptrace, which it calls for each stop of a tracee. */
+static __always_inline bool is_own_ptrace(__u32 nr)
+{
+	return nr == NR64_PTRACE && bpf_get_current_task_btf()->tgid == own_tgid;
+}
+
 SEC("bprec_tracepoint/syscalls/sys_enter_open")
 int call_begin(struct sys_enter *ctx)
 {
+	if (is_own_ptrace(ctx->nr))
+		return 0;
 	native_begin(ctx);
 	return who_tell(WHO_CALL);
 }
@@ -136,6 +144,8 @@ static __always_inline int native_end(struct sys_exit *ctx)
 SEC("bprec_tracepoint/syscalls/sys_exit_open")
 int call_end(struct sys_exit *ctx)
 {
+	if (is_own_ptrace(ctx->nr))
+		return 0;
 	native_end(ctx);
 	return who_tell(WHO_CALL);
 }

@@ -62,17 +62,28 @@ static __always_inline bool is_sibling(__u64 entry)
 	return (entry & 3) == 2 && entry < SLOTS << 2;
 }
 
+/* The head of a folio: flags, mapcount and refcount of its first page lie in it, wherever. One read, as there may be thousands. */
+struct folio_start {
+	__u64 word[8];
+};
+
+static __always_inline __s32 counter_in(const struct folio_start *f, __u32 offset)
+{
+	return offset <= sizeof(*f) - 4 ? *(const __s32 *)((const char *)f + offset) : 0;
+}
+
 /* One entry of the page cache. Not in line, as slot_of: the verifier would follow each round of each loop anew. */
 __noinline int look_at(struct pin_look *l, __u64 entry, __u64 index)
 {
 	struct folio *folio = (void *)entry;
+	struct folio_start f;
 	__s32 pins = 0;
 
-	if (!l || !entry || entry & 3)
+	if (!l || !entry || entry & 3 || bpf_probe_read_kernel(&f, sizeof(f), folio))
 		return 0;
-	if (!folio_is_large(folio))
-		pins = BPF_CORE_READ(folio, _refcount.counter) -
-			       BPF_CORE_READ(folio, _mapcount.counter) >=
+	if (!(f.word[0] & 1ul << bpf_core_enum_value(enum pageflags, PG_head)))
+		pins = counter_in(&f, bpf_core_field_offset(folio->_refcount)) -
+			       counter_in(&f, bpf_core_field_offset(folio->_mapcount)) >=
 		       PIN_REFS;
 	else if (bpf_core_field_exists(folio->_pincount))
 		pins = BPF_CORE_READ(folio, _pincount.counter);

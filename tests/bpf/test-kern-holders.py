@@ -315,8 +315,9 @@ def run(driver, who):
     for i, test in enumerate(TESTS):
         print(f"# {test.__name__}, {who}")
         test(driver, os.path.join(directory, f"f{i}"))
-    # a 32-bit program that somebody else on this machine runs meanwhile is counted, and isn't a loss of this test
-    lost = [row for row in driver.command("losses") if row["hook"] != "tp_btf/sys_enter"]
+    # two losses are honest, and not this test's: a 32-bit program that somebody else on this machine runs meanwhile; and a look-up of
+    # a mapping while the kernel itself holds the process's mmap_lock (khugepaged does for a whole copy, and may be preempted in it)
+    lost = [row for row in driver.command("losses") if row["hook"] != "tp_btf/sys_enter" and row["kind"] != "find-vma-busy"]
     case(f"losses, {who}", not lost, lost)
 
 

@@ -13,6 +13,7 @@
 #include <sys/mman.h>
 #include <sys/uio.h>
 #include <xxhash.h>
+#include <unistd.h>
 
 #include "tracee/tracee.h"
 
@@ -66,7 +67,8 @@ static bool is_stack(const struct model_vma *v)
 int space_hash__find(pid_t pid, const struct model_space *s, space_hash_shared_fn shared, void *ctx,
 		     struct hash_runs *ret)
 {
-	int err = 0;
+	const int pagemap = tracee__pagemap(pid);
+	int err = pagemap < 0 ? pagemap : 0;
 
 	for (size_t i = 0; i < s->nvmas && !err; i++) {
 		const struct model_vma *v = &s->vmas[i];
@@ -75,10 +77,14 @@ int space_hash__find(pid_t pid, const struct model_space *s, space_hash_shared_f
 		    !(v->prot & PROT_READ))
 			continue;
 		if ((v->flags & MAP_TYPE) == MAP_PRIVATE)
-			err = tracee__private_pages(pid, v->addr, v->end, add_found, ret);
+			err = tracee__pages_in(pagemap, TRACEE_PAGES_PRIVATE, v->addr, v->end,
+					       add_found, ret);
 		else if ((v->prot & PROT_WRITE) && shared(ctx, v->object))
-			err = tracee__present_pages(pid, v->addr, v->end, add_found, ret);
+			err = tracee__pages_in(pagemap, TRACEE_PAGES_PRESENT, v->addr, v->end,
+					       add_found, ret);
 	}
+	if (pagemap >= 0)
+		close(pagemap);
 	return err;
 }
 

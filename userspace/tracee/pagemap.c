@@ -128,41 +128,60 @@ static int walk_scan(struct walk *w, uint64_t addr, uint64_t end)
 	return 0;
 }
 
-static int walk_pages(pid_t pid, bool shared, uint64_t need, uint64_t addr, uint64_t end,
-		      int (*fn)(void *ctx, uint64_t addr, uint64_t n), void *ctx)
+int tracee__pagemap(pid_t pid)
 {
-	struct walk w = { .fn = fn, .ctx = ctx, .shared = shared, .need = need };
 	char path[64];
-	int err = -ENOTTY;
+	int fd;
 
 	snprintf(path, sizeof(path), "/proc/%d/pagemap", (int)pid);
-	w.fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (w.fd < 0)
-		return errno == ENOENT ? -ESRCH : -errno;
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	return fd >= 0 ? fd : errno == ENOENT ? -ESRCH : -errno;
+}
+
+int tracee__pages_in(int pagemap, enum tracee_pages which, uint64_t addr, uint64_t end,
+		     int (*fn)(void *ctx, uint64_t addr, uint64_t n), void *ctx)
+{
+	struct walk w = { .fd = pagemap,
+			  .fn = fn,
+			  .ctx = ctx,
+			  .shared = which != TRACEE_PAGES_PRIVATE,
+			  .need = which == TRACEE_PAGES_STORED ? PM_STORED : 0 };
+	int err = -ENOTTY;
+
 	if ((end - addr) / PAGE > SCAN_ABOVE)
 		err = walk_scan(&w, addr, end);
 	if (err == -ENOTTY)
 		err = walk_words(&w, addr, end);
-	if (!err)
-		err = end_run(&w);
-	close(w.fd);
+	return err ? err : end_run(&w);
+}
+
+static int walk_pages(pid_t pid, enum tracee_pages which, uint64_t addr, uint64_t end,
+		      int (*fn)(void *ctx, uint64_t addr, uint64_t n), void *ctx)
+{
+	const int fd = tracee__pagemap(pid);
+	int err;
+
+	if (fd < 0)
+		return fd;
+	err = tracee__pages_in(fd, which, addr, end, fn, ctx);
+	close(fd);
 	return err;
 }
 
 int tracee__private_pages(pid_t pid, uint64_t addr, uint64_t end,
 			  int (*fn)(void *ctx, uint64_t addr, uint64_t n), void *ctx)
 {
-	return walk_pages(pid, false, 0, addr, end, fn, ctx);
+	return walk_pages(pid, TRACEE_PAGES_PRIVATE, addr, end, fn, ctx);
 }
 
 int tracee__present_pages(pid_t pid, uint64_t addr, uint64_t end,
 			  int (*fn)(void *ctx, uint64_t addr, uint64_t n), void *ctx)
 {
-	return walk_pages(pid, true, 0, addr, end, fn, ctx);
+	return walk_pages(pid, TRACEE_PAGES_PRESENT, addr, end, fn, ctx);
 }
 
 int tracee__stored_pages(pid_t pid, uint64_t addr, uint64_t end,
 			 int (*fn)(void *ctx, uint64_t addr, uint64_t n), void *ctx)
 {
-	return walk_pages(pid, true, PM_STORED, addr, end, fn, ctx);
+	return walk_pages(pid, TRACEE_PAGES_STORED, addr, end, fn, ctx);
 }

@@ -132,6 +132,14 @@ int tracee__present_pages(pid_t pid, uint64_t addr, uint64_t end,
 int tracee__stored_pages(pid_t pid, uint64_t addr, uint64_t end,
 			 int (*fn)(void *ctx, uint64_t addr, uint64_t n), void *ctx);
 
+/** Which pages tracee__pages_in finds: those of the three functions above, in this order. */
+enum tracee_pages { TRACEE_PAGES_PRIVATE, TRACEE_PAGES_PRESENT, TRACEE_PAGES_STORED };
+/** A descriptor for that, to ask of many ranges (opening it takes as long as a small range). -ESRCH: it is gone; -errno. */
+int tracee__pagemap(pid_t pid);
+/** As the three functions above, by that descriptor. */
+int tracee__pages_in(int pagemap, enum tracee_pages which, uint64_t addr, uint64_t end,
+		     int (*fn)(void *ctx, uint64_t addr, uint64_t n), void *ctx);
+
 /** A descriptor of ours for the file that `fd` of the process refers to (pidfd_getfd; close-on-exec): its own open file
  *  description, read-only, where it can be opened again; else a duplicate, and *ret_dup is set (its file position is the
  *  process's: don't move it; it may be write-only). Descriptor or -errno; -ENODEV: neither a regular file nor a block device. */
