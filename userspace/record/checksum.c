@@ -22,7 +22,7 @@
 #define COST_PART    33		 /* 1/33 of the time at most: what it does to caches comes on top */
 #define SPARSE_PAGES 2048u
 #define END_PAGES    4096u /* at the end of a process, if there is time */
-#define LATE_PAGES   256u  /* ... and if there isn't */
+#define LATE_PAGES   64u   /* ... and if there isn't, wherever they are */
 #define POINT_PAGES  1024u
 #define EVENT_PAGES  20000u /* in one event: 24 bytes each at worst */
 static_assert(EVENT_PAGES * 24u + 4096 < BPREC_EVENT_MAX, "an event has room for them");
@@ -237,13 +237,33 @@ int checksum__call(struct recorder *r, struct task *t)
 	return look(r, t, SPARSE_PAGES, &t->exit_regs, 0);
 }
 
+/** Of a process that ends when there is no time: a few pages. */
+static int look_late(struct recorder *r, struct task *t)
+{
+	const struct model_space *s = model__space(r->m, t->space);
+	const uint64_t from = now_ns();
+	struct hash_runs some = { 0 };
+	int err;
+
+	if (!s || !is_quiet(r, t))
+		return 0;
+	err = space_hash__sample(t->tid, s, wanted_object, r, r->hash_turn++, LATE_PAGES, &some);
+	if (err && err != -ENOMEM)
+		some.n = some.npages = err = 0; /* as in look */
+	if (!err)
+		err = write_event(r, t, &some, MEMHASH_PARTIAL);
+	hash_runs__free(&some);
+	note_cost(r, t, from);
+	return err;
+}
+
 int checksum__end(struct recorder *r, struct task *t)
 {
 	if (r->opts->checksum == CHECKSUM_NONE)
 		return 0;
 	if (r->opts->checksum == CHECKSUM_ALL)
 		return look(r, t, ~0ull, &t->exit_regs, 0);
-	return look(r, t, has_time(r, now_ns()) ? END_PAGES : LATE_PAGES, &t->exit_regs, 0);
+	return has_time(r, now_ns()) ? look(r, t, END_PAGES, &t->exit_regs, 0) : look_late(r, t);
 }
 
 int checksum__point(struct recorder *r, struct task *t, const struct regs64 *regs)

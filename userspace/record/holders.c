@@ -33,6 +33,7 @@
 
 #define SETTLE_LOOKS 8 /* while the counters know of more than the lists show */
 #define SETTLE_US    1000
+#define EVERY_PAGE   (~0ull >> 13) /* as a number of pages: more than a file can have */
 
 /** A sweep over the holders of one object. */
 struct sweep {
@@ -98,7 +99,7 @@ static void unpin(struct recorder *r, struct object *o)
 	struct kpins p;
 	struct exposure *e;
 
-	if (kern__pins(r->k, o->key, 0, ~0ull >> 13, &p) || p.pinned)
+	if (kern__pins(r->k, o->key, 0, EVERY_PAGE, &p) || p.pinned)
 		return;
 	LL_FOREACH (r->exposures, e)
 		if (e->obj == o)
@@ -115,6 +116,54 @@ static bool any_pinned(const struct recorder *r, const struct object *o)
 	return false;
 }
 
+/** Only who maps an object shared and writable can pin its pages for storing, and an outsider's mapping exposes it: what was asked
+ *  of an object that nobody has mapped so stays as it was. True if it was asked of these pages; else it counts as asked from now on. */
+static bool pins_known(struct object *o, uint64_t first, uint64_t n)
+{
+	const uint64_t end = first + n < first ? ~0ull : first + n;
+
+	if (o->exposed || o->stores_inside || o->mmap_writable > 0)
+		o->pins_first = o->pins_end = 0;
+	else if (o->pins_first <= first && end <= o->pins_end)
+		return true;
+	else if (end - first > o->pins_end - o->pins_first) {
+		o->pins_first = first;
+		o->pins_end = end;
+	}
+	return false;
+}
+
+int holders__pins(struct recorder *r, struct object *o, uint64_t first, uint64_t n)
+{
+	struct kpins p = { 0 };
+	uint32_t writer = 0;
+
+	if (!r->k || !o->key || o->device || pins_known(o, first, n))
+		return 0;
+	if (kern__pins(r->k, o->key, first, n, &p)) {
+		o->pins_first = o->pins_end = 0;
+		return 0;
+	}
+	if (!p.pinned)
+		return 0;
+	if (p.tgid && who__is_insider(r, p.tgid))
+		return 0;
+	if (p.tgid)
+		writer = who__id(r, p.tgid, p.tgid, p.uid, p.start_ns, p.comm, "");
+	return exposure__add_pinned(r, o, writer ? p.tgid : 0, writer);
+}
+
+/** A holder that is no more: compares once more, and ends its exposure. A page that was pinned through its mapping stays open to it,
+ *  which nothing tells of where the call that pins has no hook. */
+static int holder_gone(struct recorder *r, struct exposure *e)
+{
+	int err = look__holder_gone(r, e);
+
+	if (!err && e->kind == EXPOSURE_WRITABLE_MAPPING)
+		err = holders__pins(r, e->obj, 0, EVERY_PAGE);
+	return err || e->pinned ? err : exposure__end(r, e);
+}
+
 /** Ends what the sweep did not see again. */
 static int end_unseen(struct recorder *r, struct object *o)
 {
@@ -126,9 +175,7 @@ static int end_unseen(struct recorder *r, struct object *o)
 	LL_FOREACH_SAFE (r->exposures, e, tmp) {
 		if (e->obj != o || e->seen || e->pinned)
 			continue;
-		err = look__holder_gone(r, e);
-		if (!err)
-			err = exposure__end(r, e);
+		err = holder_gone(r, e);
 		if (err)
 			break;
 	}
@@ -210,20 +257,6 @@ int holders__look(struct recorder *r, struct object *o)
 	return may_be_written(o) ? sweep(r, o) : end_unseen(r, o);
 }
 
-int holders__pins(struct recorder *r, struct object *o, uint64_t first, uint64_t n)
-{
-	struct kpins p = { 0 };
-	uint32_t writer = 0;
-
-	if (!r->k || !o->key || o->device || kern__pins(r->k, o->key, first, n, &p) || !p.pinned)
-		return 0;
-	if (p.tgid && who__is_insider(r, p.tgid))
-		return 0;
-	if (p.tgid)
-		writer = who__id(r, p.tgid, p.tgid, p.uid, p.start_ns, p.comm, "");
-	return exposure__add_pinned(r, o, writer ? p.tgid : 0, writer);
-}
-
 /** Have the counters changed since they were looked at last? */
 static bool recount(struct recorder *r, struct object *o)
 {
@@ -298,9 +331,7 @@ static int end_unseen_of(struct recorder *r, pid_t pid)
 	LL_FOREACH_SAFE (r->exposures, e, tmp) {
 		if (e->pid != pid || e->seen || e->pinned || err)
 			continue;
-		err = look__holder_gone(r, e);
-		if (!err)
-			err = exposure__end(r, e);
+		err = holder_gone(r, e);
 	}
 	return err;
 }
@@ -337,9 +368,7 @@ static int on_exit_of(struct recorder *r, const struct kevent *ke)
 		e->obj->recount = r->any_recount = true; /* it may have passed on what it had */
 		if (e->pinned)
 			continue; /* only a look at the pages ends this */
-		err = look__holder_gone(r, e);
-		if (!err)
-			err = exposure__end(r, e);
+		err = holder_gone(r, e);
 	}
 	return err;
 }

@@ -59,6 +59,8 @@ struct task {
 	bool interrupt_sent;  /* PTRACE_INTERRUPT is on its way */
 	bool preempt;	      /* ... because its slice is over */
 	bool blocking;	      /* TASK_IN_CALL: the token may go to another */
+	pid_t vfork_child;    /* TASK_IN_CALL: whose exec or end its vfork waits for, 0: nobody's */
+	pid_t vfork_parent;   /* who began it by vfork, 0: nobody */
 	bool entered;	      /* an EV_SYSCALL_ENTER was written for the current call */
 	bool stores; /* its current call may change what others map: it keeps the token (stores.c) */
 	bool lent;   /* others had the token while its current call was under way */
@@ -189,6 +191,8 @@ struct object {
 	bool hidden;	    /* ... by stores that no hook shows; never false again */
 	bool stores_inside; /* an insider can store into it, or could since it was looked at whole */
 	bool recount;	    /* somebody who held it is gone: look again who does */
+	uint64_t pins_first,
+		pins_end; /* of these pages it was asked who pins them, and nobody could have pinned one since */
 	int32_t writecount, mmap_writable; /* at the last look */
 	size_t nfiles;		 /* open files that can write it and that the lists showed then */
 	struct ranges saved;	 /* pages that are saved and up to date */
@@ -386,6 +390,7 @@ struct recorder {
 	bool mem_opened;	 /* an insider has opened some /proc/PID/mem */
 	struct kicker *kicker;
 	uint64_t hash_start_ns, hash_cost_ns; /* since when memory is hashed, time spent on it */
+	uint64_t hash_turn;		      /* of samples: where the next one begins */
 };
 
 /** Finds a thread; NULL if unknown. */

@@ -187,6 +187,16 @@ bool sched__alone(struct task *t)
 	return sched__group(t)->ntasks == 1;
 }
 
+/** Its only company is the parent that waits for it in vfork, and runs nothing until it has executed a program or is gone. */
+static bool is_only_vforked(struct recorder *r, struct task *t)
+{
+	const struct task *p = t->vfork_parent && sched__group(t)->ntasks == 2
+				       ? rtask__find(r, t->vfork_parent)
+				       : NULL;
+
+	return p && p->state == TASK_IN_CALL && p->vfork_child == t->tid;
+}
+
 int sched__split(struct recorder *r, struct task *t)
 {
 	struct share_group *g = sched__group(t), *n;
@@ -219,7 +229,7 @@ void sched__continue(struct recorder *r, struct task *t, int request)
 	} else {
 		t->state = TASK_RUNNING;
 		t->idle_ns = ~0ull;
-		logged__arm(r, t, sched__alone(t));
+		logged__arm(r, t, sched__alone(t) || is_only_vforked(r, t));
 	}
 	if (ptrace(request, t->tid, 0, sig) && errno == ESRCH)
 		t->state = TASK_DYING; /* killed while stopped: its exit is on its way */

@@ -151,8 +151,12 @@ int tree__clone(struct recorder *r, struct task *t, int event)
 		err = stored__by_clone(r, t, c, flags);
 	if (err)
 		return err;
-	if (how_of(flags, event) == PROC_VFORK)
+	t->vfork_child = 0;
+	if (how_of(flags, event) == PROC_VFORK) {
 		t->blocking = true;
+		t->vfork_child = c->tid;
+		c->vfork_parent = t->tid;
+	}
 	t->state = TASK_IN_CALL;
 	if (ptrace(PTRACE_SYSCALL, t->tid, 0, 0) && errno != ESRCH)
 		return -errno;

@@ -64,6 +64,22 @@ static bool is_stack(const struct model_vma *v)
 	return v->kind == MAP_KIND_STACK || (v->flags & MAP_STACK);
 }
 
+static bool is_left_out(const struct model_vma *v)
+{
+	return v->kind == MAP_KIND_BPREC || v->kind == MAP_KIND_SPECIAL || is_stack(v) ||
+	       !(v->prot & PROT_READ);
+}
+
+static int find_in(int pagemap, const struct model_vma *v, uint64_t addr, uint64_t end,
+		   space_hash_shared_fn shared, void *ctx, struct hash_runs *ret)
+{
+	if ((v->flags & MAP_TYPE) == MAP_PRIVATE)
+		return tracee__pages_in(pagemap, TRACEE_PAGES_PRIVATE, addr, end, add_found, ret);
+	if ((v->prot & PROT_WRITE) && shared(ctx, v->object))
+		return tracee__pages_in(pagemap, TRACEE_PAGES_PRESENT, addr, end, add_found, ret);
+	return 0;
+}
+
 int space_hash__find(pid_t pid, const struct model_space *s, space_hash_shared_fn shared, void *ctx,
 		     struct hash_runs *ret)
 {
@@ -73,15 +89,28 @@ int space_hash__find(pid_t pid, const struct model_space *s, space_hash_shared_f
 	for (size_t i = 0; i < s->nvmas && !err; i++) {
 		const struct model_vma *v = &s->vmas[i];
 
-		if (v->kind == MAP_KIND_BPREC || v->kind == MAP_KIND_SPECIAL || is_stack(v) ||
-		    !(v->prot & PROT_READ))
-			continue;
-		if ((v->flags & MAP_TYPE) == MAP_PRIVATE)
-			err = tracee__pages_in(pagemap, TRACEE_PAGES_PRIVATE, v->addr, v->end,
-					       add_found, ret);
-		else if ((v->prot & PROT_WRITE) && shared(ctx, v->object))
-			err = tracee__pages_in(pagemap, TRACEE_PAGES_PRESENT, v->addr, v->end,
-					       add_found, ret);
+		if (!is_left_out(v))
+			err = find_in(pagemap, v, v->addr, v->end, shared, ctx, ret);
+	}
+	if (pagemap >= 0)
+		close(pagemap);
+	return err;
+}
+
+int space_hash__sample(pid_t pid, const struct model_space *s, space_hash_shared_fn shared,
+		       void *ctx, uint64_t turn, uint64_t budget, struct hash_runs *ret)
+{
+	const int pagemap = tracee__pagemap(pid);
+	int err = pagemap < 0 ? pagemap : 0;
+
+	for (size_t i = 0; i < s->nvmas && ret->npages < budget && !err; i++) {
+		const struct model_vma *v = &s->vmas[(turn + i) % s->nvmas];
+		const uint64_t want = (budget - ret->npages) * PAGE;
+		const uint64_t from = v->addr + turn * want % (v->end - v->addr);
+
+		if (!is_left_out(v) && v->prot & PROT_WRITE)
+			err = find_in(pagemap, v, from, v->end - from < want ? v->end : from + want,
+				      shared, ctx, ret);
 	}
 	if (pagemap >= 0)
 		close(pagemap);

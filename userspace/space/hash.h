@@ -29,6 +29,10 @@ typedef bool (*space_hash_shared_fn)(void *ctx, uint32_t object);
  *  What was never touched costs nothing and stays untouched. 0, -ENOMEM or -errno of /proc/PID/pagemap. */
 int space_hash__find(pid_t pid, const struct model_space *s, space_hash_shared_fn shared, void *ctx,
 		     struct hash_runs *ret);
+/** A few of those in writable mappings, at most `budget`, without a look at all: in each mapping there are looked for as many as are
+ *  still wanted. turn says with which mapping, and where in each, this begins. Errors as space_hash__find. */
+int space_hash__sample(pid_t pid, const struct model_space *s, space_hash_shared_fn shared,
+		       void *ctx, uint64_t turn, uint64_t budget, struct hash_runs *ret);
 /** Takes at most `budget` pages out of all, beginning at address *cursor and going round; *cursor gets the address where the
  *  next choice goes on. 0 or -ENOMEM. */
 int space_hash__choose(const struct hash_runs *all, uint64_t budget, uint64_t *cursor,

@@ -9,20 +9,26 @@
  */
 #include "trace/queue.h"
 
+#include <fcntl.h>
+#include <inttypes.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <zstd.h>
 
 #include "util/err.h"
 
 #define LEVEL 1 /* zstd level */
 #define LEVEL_QUICK \
-	-20 /* ... while others wait: three times as fast, and makes a program's code 1.8 times as long */
+	-50 /* ... while others wait: four times as fast, and makes a program's code twice as long */
 #define BEHIND 2u /* jobs with which others wait */
+#define CROWD \
+	4u /* a processor is wanted by others, too, where the thread waits for one for a part of its time: one in so many */
 
 struct queue {
 	pthread_mutex_t lock;
@@ -34,6 +40,8 @@ struct queue {
 	unsigned int nfree, nbuffers; /* buffers unused, buffers allocated */
 	bool stop, started;
 	pthread_t thread;
+	int waits_fd; /* /proc/thread-self/schedstat of the thread; -1: the kernel doesn't count there */
+	bool crowded;	/* the thread had to wait for a processor in its last job */
 	cpu_set_t cpus; /* where the queue's maker might run when it made it: the thread may, too */
 	bool cpus_known;
 	ZSTD_CCtx *cctx;
@@ -48,6 +56,7 @@ struct queue *queue__new(void)
 
 	if (!q)
 		return NULL;
+	q->waits_fd = -1;
 	pthread_mutex_init(&q->lock, NULL);
 	pthread_cond_init(&q->work, NULL);
 	pthread_cond_init(&q->done, NULL);
@@ -61,8 +70,18 @@ struct queue *queue__new(void)
 	return q;
 }
 
-/* Compresses into q->out where that makes it smaller. behind: the one who submits may have to wait for this. */
-static int write_job(struct queue *q, const struct frame_job *job, bool behind)
+/* Nanoseconds for which the thread ran, and waited for a processor, so far (Documentation/scheduler/sched-stats.rst). */
+static bool processor_times(const struct queue *q, uint64_t *ran, uint64_t *waited)
+{
+	char text[80];
+	const ssize_t n = q->waits_fd < 0 ? -1 : pread(q->waits_fd, text, sizeof(text) - 1, 0);
+
+	text[n > 0 ? n : 0] = 0;
+	return sscanf(text, "%" SCNu64 " %" SCNu64, ran, waited) == 2;
+}
+
+/* Compresses into q->out where that makes it smaller. quick: somebody else waits meanwhile. */
+static int write_job(struct queue *q, const struct frame_job *job, bool quick)
 {
 	struct frame_header h = {
 		.kind = job->kind,
@@ -73,7 +92,7 @@ static int write_job(struct queue *q, const struct frame_job *job, bool behind)
 	};
 	const void *payload = q->out;
 	const size_t n = ZSTD_compressCCtx(q->cctx, q->out, job->len - 1, job->raw, job->len,
-					   behind ? LEVEL_QUICK : LEVEL);
+					   quick ? LEVEL_QUICK : LEVEL);
 
 	if (ZSTD_isError(n)) { /* no room in less than its own length */
 		h.codec = FRAME_PLAIN;
@@ -85,6 +104,18 @@ static int write_job(struct queue *q, const struct frame_job *job, bool behind)
 	return sink__frame(job->sink, &h, payload);
 }
 
+/* The same, and sees whether others wanted the processor meanwhile: what compresses well is then done at their cost. */
+static int timed_job(struct queue *q, const struct frame_job *job, bool behind)
+{
+	uint64_t ran[2] = { 0 }, waited[2] = { 0 };
+	const bool known = processor_times(q, &ran[0], &waited[0]);
+	const int err = write_job(q, job, behind || q->crowded);
+
+	q->crowded = known && processor_times(q, &ran[1], &waited[1]) &&
+		     (waited[1] - waited[0]) * (CROWD - 1) > ran[1] - ran[0];
+	return err;
+}
+
 /* Takes the job at the head; called and returns with the lock held. */
 static void run_one(struct queue *q)
 {
@@ -94,7 +125,7 @@ static void run_one(struct queue *q)
 
 	if (err == 0) {
 		pthread_mutex_unlock(&q->lock);
-		err = write_job(q, &job, behind);
+		err = timed_job(q, &job, behind);
 		pthread_mutex_lock(&q->lock);
 		if (err < 0) {
 			memcpy(q->text, err__text(), sizeof(q->text) - 1);
@@ -111,6 +142,7 @@ static void *thread_main(void *arg)
 {
 	struct queue *q = arg;
 
+	q->waits_fd = open("/proc/thread-self/schedstat", O_RDONLY | O_CLOEXEC);
 	pthread_mutex_lock(&q->lock);
 	while (q->njobs > 0 || !q->stop) {
 		if (q->njobs > 0)
@@ -215,6 +247,8 @@ void queue__free(struct queue *q)
 	}
 	for (unsigned int i = 0; i < q->nfree; i++)
 		free(q->free[i]);
+	if (q->waits_fd >= 0)
+		close(q->waits_fd);
 	free(q->out);
 	ZSTD_freeCCtx(q->cctx);
 	pthread_cond_destroy(&q->done);
