@@ -8,6 +8,7 @@
 #include "tracee/calllog.h"
 
 #include <assert.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -16,6 +17,11 @@
 #define FLAGS_OF_CMP	0x8d5ull /* CF, PF, AF, ZF, SF, OF: what cmp sets */
 #define FLAGS_EQUAL	0x44ull	 /* ... ZF and PF, of two equal numbers */
 
+/** Flags of an openat that changes nothing: beside these it only reads. */
+#define OPEN_READS     (O_CLOEXEC | O_NOCTTY | O_NONBLOCK | O_DIRECTORY | O_NOFOLLOW | OPEN_LARGEFILE)
+#define OPEN_LARGEFILE 0x8000 /* <fcntl.h> has it as 0 */
+
+static_assert((uint32_t)~OPEN_READS == 0xfff476ff, "the code has it");
 static_assert(CALLLOG_ADDR == 0x70001000, "the code has its address");
 static_assert(CALLLOG_OUT_MAX == 4096, "the code has it");
 static_assert(sizeof(struct stat) == 144, "18 words in the code");
@@ -49,6 +55,12 @@ __asm__(".pushsection .rodata\n"
 	".balign 16, 0xcc\n"
 	"calllog_rt_sigaction:\n"
 	"	mov $13, %eax\n"
+	"	jmp calllog_check\n"
+	".balign 16, 0xcc\n"
+	"calllog_openat:\n"
+	"	mov $257, %eax\n"
+	"	test $0xfff476ff, %edx\n" /* more than OPEN_READS: it may make or change a file */
+	"	jnz calllog_slow\n"
 	"	jmp calllog_check\n"
 	".balign 16, 0xcc\n"
 	"calllog_check:\n"
@@ -116,8 +128,8 @@ __asm__(".pushsection .rodata\n"
 	".popsection\n");
 
 extern const uint8_t calllog_begin[], calllog_readlink[], calllog_access[], calllog_lseek[],
-	calllog_newfstatat[], calllog_close[], calllog_rt_sigaction[], calllog_made[],
-	calllog_logged[], calllog_slow[], calllog_back[], calllog_end[];
+	calllog_newfstatat[], calllog_close[], calllog_rt_sigaction[], calllog_openat[],
+	calllog_made[], calllog_logged[], calllog_slow[], calllog_back[], calllog_end[];
 
 static const struct {
 	uint32_t nr;
@@ -126,6 +138,7 @@ static const struct {
 	{ SYS_readlink, calllog_readlink }, { SYS_access, calllog_access },
 	{ SYS_lseek, calllog_lseek },	    { SYS_newfstatat, calllog_newfstatat },
 	{ SYS_close, calllog_close },	    { SYS_rt_sigaction, calllog_rt_sigaction },
+	{ SYS_openat, calllog_openat },
 };
 #define NCALLS (sizeof(calls) / sizeof(*calls))
 

@@ -39,18 +39,30 @@ static const struct shape shapes[] = {
 };
 
 /**
- * Longer functions, to which an exported one jumps; known by the hash of all their bytes up to where addresses of other places
- * follow. Each has been read: nothing jumps between the two instructions, and what is below rsp isn't in use (it calls others).
+ * Longer functions, exported or such that an exported one jumps to them; known by the hash of all their bytes up to where addresses of
+ * other places follow. Each has been read: nothing jumps between the two instructions, and what is below rsp isn't in use (it calls
+ * others).
  */
-#define LONG_MAX 512
+#define LONG_MAX  512
+#define HOLES_MAX 8
+#define NO_JUMP	  ~(size_t)0
 static const struct {
-	const char *name; /* of the exported one, and where in it the jump (e9) is */
+	const char *name; /* of the exported one, and where in it the jump (e9) is, or NO_JUMP */
 	size_t jump;
 	size_t len; /* bytes that are hashed (XXH3_64bits) */
 	uint64_t hash;
-	uint32_t nr, at; /* of `mov $NR, %eax; syscall` */
+	uint32_t nr, at;	  /* of `mov $NR, %eax; syscall` */
+	uint16_t hole[HOLES_MAX]; /* where 4 bytes are hashed as zeros: distances to other places */
 } longer[] = {
-	{ "sigaction", 16, 443, 0x2c702fd9d0dfddd4ull, 13, 184 }, /* glibc 2.36 of Debian 12 */
+	/* glibc 2.36 of Debian 12 */
+	{ "sigaction", 16, 443, 0x2c702fd9d0dfddd4ull, 13, 184, { 0 } },
+	{ "open64",
+	  NO_JUMP,
+	  296,
+	  0x112c51540c9df684ull,
+	  257,
+	  74,
+	  { 57, 138, 179, 224, 243, 275, 292 } },
 };
 #define NLONGER (sizeof(longer) / sizeof(*longer))
 
@@ -114,19 +126,33 @@ static void look(int fd, uint64_t offset, const uint32_t *nr, size_t n, struct w
 				add(ret, offset + shapes[j].nbefore, nr[i]);
 }
 
-/** The function to which the one at a file offset jumps, if it is longer[k]. */
+/** Is the code at a file offset longer[k]? */
+static bool is_longer(int fd, uint64_t offset, size_t k)
+{
+	uint8_t code[LONG_MAX];
+
+	if (pread(fd, code, longer[k].len, (off_t)offset) != (ssize_t)longer[k].len)
+		return false;
+	for (size_t i = 0; i < HOLES_MAX && longer[k].hole[i]; i++)
+		memset(code + longer[k].hole[i], 0, 4);
+	return XXH3_64bits(code, longer[k].len) == longer[k].hash;
+}
+
+/** The function at a file offset, or the one to which it jumps, if that is longer[k]. */
 static void look_behind(int fd, uint64_t offset, size_t k, const uint32_t *nr, size_t n,
 			struct wrappers *ret)
 {
-	uint8_t code[LONG_MAX];
-	int32_t to;
+	uint8_t jump[5];
+	int32_t to = 0;
 
-	if (pread(fd, code, 5, (off_t)(offset + longer[k].jump)) != 5 || code[0] != 0xe9)
-		return;
-	memcpy(&to, code + 1, sizeof(to));
-	offset += longer[k].jump + 5 + (uint64_t)(int64_t)to;
-	if (pread(fd, code, longer[k].len, (off_t)offset) != (ssize_t)longer[k].len ||
-	    XXH3_64bits(code, longer[k].len) != longer[k].hash)
+	if (longer[k].jump != NO_JUMP) {
+		offset += longer[k].jump;
+		if (pread(fd, jump, sizeof(jump), (off_t)offset) != sizeof(jump) || jump[0] != 0xe9)
+			return;
+		memcpy(&to, jump + 1, sizeof(to));
+		offset += sizeof(jump) + (uint64_t)(int64_t)to;
+	}
+	if (!is_longer(fd, offset, k))
 		return;
 	for (size_t i = 0; i < n; i++)
 		if (nr[i] == longer[k].nr)
