@@ -5,6 +5,10 @@
 
 #include "tracee/tracee.h"
 
+#define SHARE_NS \
+	1000000ull /* a thread that has run for so long needn't wait for others that stop often */
+#define SHARE_EVERY_NS 200000ull /* between two searches for such */
+
 void affinity__start(struct recorder *r, struct task *root)
 {
 	home__open(&r->home);
@@ -86,6 +90,16 @@ void affinity__tick(struct recorder *r, uint64_t now)
 		else if (moved && !t->seat.away)
 			home__bring(&r->home, t->tid, &t->seat);
 	}
+}
+
+void affinity__share(struct recorder *r, uint64_t now)
+{
+	if (!r->home.on || now < r->next_share_ns)
+		return;
+	r->next_share_ns = now + SHARE_EVERY_NS;
+	for (struct task *t = r->tasks; t; t = t->hh.next)
+		if (t->state == TASK_RUNNING && !t->seat.away && now > t->stop_ns + SHARE_NS)
+			home__release(&r->home, t->tid, &t->seat);
 }
 
 bool affinity__busy(const struct recorder *r)

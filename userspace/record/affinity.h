@@ -18,6 +18,8 @@ void affinity__exit(struct recorder *r, struct task *t, int64_t ret);
 /** Threads that have run for long may go elsewhere. now: CLOCK_MONOTONIC nanoseconds. */
 void affinity__tick(struct recorder *r, uint64_t now);
 /** Are ticks needed soon? */
+/** A thread has stopped: one that has run since long before needn't share its processor with that. */
+void affinity__share(struct recorder *r, uint64_t now);
 bool affinity__busy(const struct recorder *r);
 
 #endif

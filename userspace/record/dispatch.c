@@ -231,6 +231,7 @@ static int on_stop(struct recorder *r, const struct rec_event *ev)
 	t->state = TASK_STOPPED;
 	t->stop_ns = ev->ns;
 	affinity__stopped(r, t, cont_ns);
+	affinity__share(r, ev->ns);
 	if (before == TASK_RUNNING || before == TASK_NEW)
 		t->idle_ns = ev->ns;
 	if (t->logged)

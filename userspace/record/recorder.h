@@ -390,7 +390,8 @@ struct recorder {
 	bool mem_opened;	 /* an insider has opened some /proc/PID/mem */
 	struct kicker *kicker;
 	uint64_t hash_start_ns, hash_cost_ns; /* since when memory is hashed, time spent on it */
-	uint64_t hash_turn;		      /* of samples: where the next one begins */
+	uint64_t next_share_ns; /* threads at home are not gone through before (affinity__share) */
+	uint64_t hash_turn;	/* of samples: where the next one begins */
 };
 
 /** Finds a thread; NULL if unknown. */
