@@ -13,7 +13,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 import e2e  # noqa: E402
 from e2e import BPREC, Report, Skip, check, expect, expect_verdict, prog, tempdir  # noqa: E402
 
-ASKED = {"readlink": 2, "access": 1, "lseek": 1, "newfstatat": 1, "close": 1, "rt_sigaction": 2}  # by each ask() of asks.c
+ASKED = {"readlink": 2, "access": 1, "lseek": 1, "newfstatat": 1, "close": 2, "rt_sigaction": 2, "openat": 1}  # by each ask() of asks.c
 
 
 def record(*argv, options=(), status=0):
@@ -79,6 +79,23 @@ def in_order():
     expect(names[-1] == "exit_group" and names[-2] == "write", f"{names[-3:]}")
 
 
+def vforked():
+    """A child of vfork logs its calls, too, while its parent waits; both know which are theirs."""
+    trace, out = record("children", "12")
+    dump = subprocess.run([BPREC, "dump", "--events", "--json", trace], capture_output=True, text=True, timeout=e2e.LIMIT, check=True)
+    events = [json.loads(line) for line in dump.stdout.splitlines() if line.startswith("{")]
+    born, started, asked = set(), set(), collections.Counter()
+    for e in events:
+        if e["type"] == "process" and e.get("how") == "vfork":
+            born.add(e["pid"])
+        elif e["type"] == "exec":
+            started.add(e["pid"])
+        elif e["type"] == "syscall" and e["pid"] in born - started and "logged" in e.get("flags", []):
+            asked[e["pid"]] += 1
+    expect(len(born) == 4 and set(asked) == born and min(asked.values()) > 40, f"{born}: {asked}")
+    replays(trace, out)
+
+
 def same_everywhere(*argv, rounds=1):
     for _ in range(rounds):
         args = [tempdir() if a == "DIR" else a for a in argv]
@@ -129,6 +146,8 @@ if can_log(r):
     r.case("each call once", counted)
     r.case("in order", in_order)
     r.case("answers of all kinds", same_everywhere, "answers", "DIR")
+    r.case("opens", same_everywhere, "opens", "DIR", rounds=3)
+    r.case("a child of vfork", vforked)
     r.case("signals", same_everywhere, "signals", "100", rounds=2)
     r.case("children", same_everywhere, "children", "12")
     r.case("threads", same_everywhere, "threads", rounds=2)

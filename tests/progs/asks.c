@@ -3,6 +3,7 @@
  *
  *	asks count N		N times each call, and nothing else
  *	asks answers DIR	answers of all kinds: long ones, errors, bad addresses
+ *	asks opens DIR		opens, and one that waits for ever
  *	asks signals MS		for so long, with a timer's signals, whose handler asks too
  *	asks children N		N children by fork, some by vfork, that ask
  *	asks threads		two threads that ask
@@ -59,6 +60,8 @@ static void ask(long i)
 	memset(&old, 0, sizeof(old));
 	EXPECT(!sigaction(SIGUSR2, &set, &old) && old.sa_handler == SIG_IGN);
 	EXPECT(!sigaction(SIGUSR2, NULL, NULL));
+	const int fd = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	EXPECT(fd >= 0 && !close(fd));
 }
 
 static void count(long n)
@@ -114,6 +117,33 @@ static void on_signal(int sig)
 	errno = before;
 }
 
+/* What open does beside reading; and one that waits until a signal comes. */
+static void opens(const char *dir)
+{
+	const struct itimerval often = { { 0, 20000 }, { 0, 20000 } },
+			       never = { { 0, 0 }, { 0, 0 } };
+	const struct sigaction sa = { .sa_handler = on_signal };
+	char path[5000];
+	int fd;
+
+	errno = 0;
+	EXPECT(open("/nothing/here", O_RDONLY) == -1 && errno == ENOENT);
+	EXPECT(open((char *)1, O_RDONLY) == -1 && errno == EFAULT);
+	snprintf(path, sizeof(path), "%s/new", dir);
+	fd = open(path, O_RDWR | O_CREAT | O_EXCL, 0600);
+	EXPECT(fd >= 0 && write(fd, "x", 1) == 1 && !close(fd));
+	fd = open(path, O_WRONLY | O_TRUNC);
+	EXPECT(fd >= 0 && !lseek(fd, 0, SEEK_END) && !close(fd));
+	snprintf(path, sizeof(path), "%s/fifo", dir);
+	EXPECT(!mkfifo(path, 0600));
+	sigaction(SIGALRM, &sa, NULL);
+	setitimer(ITIMER_REAL, &often, NULL);
+	errno = 0;
+	EXPECT(open(path, O_RDONLY) == -1 && errno == EINTR); /* nobody writes */
+	setitimer(ITIMER_REAL, &never, NULL);
+	EXPECT(hits);
+}
+
 static void signals(long ms)
 {
 	const struct itimerval often = { { 0, 700 }, { 0, 700 } }, never = { { 0, 0 }, { 0, 0 } };
@@ -140,6 +170,7 @@ static pid_t child(long i, char *self)
 	if (pid)
 		return pid;
 	if (i % 3 == 2) {
+		count(5);
 		execv("/proc/self/exe", argv);
 		_exit(9);
 	}
@@ -240,6 +271,8 @@ int main(int argc, char **argv)
 		count(atol(arg));
 	else if (!strcmp(mode, "answers"))
 		answers(arg);
+	else if (!strcmp(mode, "opens"))
+		opens(arg);
 	else if (!strcmp(mode, "signals"))
 		signals(atol(arg));
 	else if (!strcmp(mode, "children"))

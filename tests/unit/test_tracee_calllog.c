@@ -104,6 +104,30 @@ static void logs_what_it_calls(void **state)
 	assert_int_equal(e[1].nr, SYS_lseek);
 }
 
+static void logs_only_opens_that_read(void **state)
+{
+	const struct calllog_entry *e = (const void *)CALLLOG_FIRST;
+	const int others[] = { O_WRONLY,  O_RDWR,  O_RDONLY | O_CREAT, O_RDONLY | O_TRUNC, O_PATH,
+			       O_ACCMODE, O_ASYNC, O_TMPFILE | O_RDWR };
+	bool clean;
+
+	(void)state;
+	switch_on();
+	const long fd = call(SYS_openat, AT_FDCWD, (long)"/",
+			     O_RDONLY | O_NOCTTY | O_CLOEXEC | O_DIRECTORY | O_NOFOLLOW, 0, &clean);
+	assert_true(fd >= 0 && clean);
+	close((int)fd);
+	assert_int_equal(e->nr, SYS_openat);
+	assert_int_equal(e->ret, fd);
+	assert_int_equal(head->next, (uint64_t)(e + 1));
+	for (size_t i = 0; i < sizeof(others) / sizeof(*others); i++) {
+		assert_int_equal(call(SYS_openat, AT_FDCWD, (long)"/no/such", others[i], 0, &clean),
+				 -ENOENT);
+		assert_true(clean);
+		assert_int_equal(head->next, (uint64_t)(e + 1));
+	}
+}
+
 static void does_not_log_when_off_or_full(void **state)
 {
 	char buf[8192];
@@ -238,6 +262,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(logs_what_it_calls),
+		cmocka_unit_test(logs_only_opens_that_read),
 		cmocka_unit_test(does_not_log_when_off_or_full),
 		cmocka_unit_test(knows_places),
 		cmocka_unit_test(leads_out),

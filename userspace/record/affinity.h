@@ -17,9 +17,9 @@ void affinity__stopped(struct recorder *r, struct task *t, uint64_t cont_ns);
 void affinity__exit(struct recorder *r, struct task *t, int64_t ret);
 /** Threads that have run for long may go elsewhere. now: CLOCK_MONOTONIC nanoseconds. */
 void affinity__tick(struct recorder *r, uint64_t now);
-/** Are ticks needed soon? */
-/** A thread has stopped: one that has run since long before needn't share its processor with that. */
+/** A thread has stopped: those that have run since long before needn't share their processor with it. now: as above. */
 void affinity__share(struct recorder *r, uint64_t now);
+/** Are ticks needed soon? */
 bool affinity__busy(const struct recorder *r);
 
 #endif
