@@ -246,10 +246,29 @@ def pinned(w, when):
     if when == "before":
         w.map(c)
     pid = o.proc.pid
+    if not names_pinners(w):
+        pinned_by_nobody(w, c, when, pid)
+        return
     w.told("it is told", c, MAPPING, pid)
     c.want, c.gap = {(MAPPING, pid)}, "hidden-stores"
     if when == "mapped":
         c.want |= {(DESCRIPTOR, pid)}
+
+
+def names_pinners(w):
+    """Is the call that registers buffers seen? Not where it would be the only call to have a hook."""
+    return any(row["type"] == "hook" and row["name"].endswith("/sys_enter_io_uring_register") and row["state"] == "attached"
+               for row in dump(w.insider.trace))
+
+
+def pinned_by_nobody(w, c, when, pid):
+    """That pages are pinned is found by looking at them when the file is mapped, and when a mapping that could have pinned them ends."""
+    w.told("it is told", c, HIDDEN, None)
+    c.want, c.gap = {(HIDDEN, None)}, "unattributed-writer"
+    if when == "mapped":
+        w.told("its descriptor is gone", c, DESCRIPTOR, pid, end=True)
+        c.want |= {(MAPPING, pid), (DESCRIPTOR, pid)}
+        c.over.add(pid)
 
 
 def pinned_long_ago(place):
