@@ -292,6 +292,8 @@ static int on_open(struct call *c, uint64_t path_addr, uint64_t flags)
 	drop(c->t, (int)c->sc->ret);
 	if (!c->t->n || !c->read)
 		return 0;
+	if (c->sc->flags & SYSCALL_LOGGED)
+		return 0; /* for reading: nothing goes out there; and its path may be gone by now */
 	n = c->read(c->ctx, c->ev->tid, path_addr, path, sizeof(path) - 1);
 	if (n <= 0 || path[0] != '/')
 		return 0;
