@@ -19,7 +19,7 @@
 
 #define PAGE	     ((uint64_t)BPREC_PAGE_SIZE)
 #define INTERVAL_NS  50000000ull /* between two looks at an address space */
-#define COST_PART    33		 /* 1/33 of the time at most: what it does to caches comes on top */
+#define COST_PART    66		 /* 1/66 of the time at most: what it does to caches comes on top */
 #define SPARSE_PAGES 2048u
 #define END_PAGES    4096u /* at the end of a process, if there is time */
 #define LATE_PAGES   64u   /* ... and if there isn't, wherever they are */
