@@ -8,6 +8,7 @@ import atexit
 import contextlib
 import ctypes
 import fcntl
+import json
 import mmap
 import os
 import resource
@@ -21,7 +22,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [os.path.join(HERE, "..", "lib"), os.path.join(HERE, "..", "bpf")]
 import mounts  # noqa: E402
 import ops  # noqa: E402
-from e2e import (PAGE, Insider, Outsider, Peer, Report, Skip, expect, fnv, need_root, prog, tempdir,  # noqa: E402
+from e2e import (BPREC, PAGE, Insider, Outsider, Peer, Report, Skip, expect, fnv, need_root, prog, tempdir,  # noqa: E402
                  wait_until)
 from ops import iovec, syscall  # noqa: E402
 
@@ -505,6 +506,14 @@ def below_before(how):
     expect(f"pid {outsider.proc.pid} " in reason and image in reason, f"who wrote what isn't named: {reason}")
 
 
+def mapped_elsewhere(trace):
+    """How many objects of that name have a mapping in a trace that is being written."""
+    out = subprocess.run([BPREC, "dump", "--json", "--events", trace], capture_output=True, text=True).stdout
+    rows = [json.loads(line) for line in out.splitlines() if line.startswith("{") and line.endswith("}")]
+    objects = {r["object"] for r in rows if r["type"] == "object" and r.get("path", "").endswith("/elsewhere")}
+    return len(objects & {r["object"] for r in rows if r["type"] == "map"})
+
+
 def below_nothing():
     """The control: the file of a loop device is written, on which nothing is mapped until that is over."""
     image, place = mounted_image(tempdir(), "outer")
@@ -516,6 +525,8 @@ def below_nothing():
     insider = Insider(command="watch")
     insider.map(fresh(mounts.tmpfs(), "elsewhere", pages(1)))
     insider.map(fresh(mounts.ext4(), "elsewhere", pages(1)))
+    # bprec lists mappings before it takes records: stopped in between, it would take the one below for older than the write
+    wait_until("the trace has both mappings", lambda: mapped_elsewhere(insider.trace) == 2)
     with stopped(insider):
         write_below(image, at)
         number = insider.map(path, length=PAGES * PAGE, touch="notouch")
