@@ -134,15 +134,24 @@ void logged__arm(struct recorder *r, struct task *t, bool alone)
 	if (!a || !a->log)
 		return;
 	on = alone && !t->held && !t->by_syscall && !t->point;
-	if (on != a->log_on) {
+	if (on != a->log_on || a->log_lost) {
 		words[1] = on ? CALLLOG_LIMIT : 0;
 		err = tracee__write(t->tid, CALLLOG_ADDR + (on ? 0 : 8), &words[!on], on ? 16 : 8);
 		if (err && err != -ESRCH && !on)
 			recorder__fail(r, err, "switching off a log of calls");
 		on = on && !err;
 		a->log_on = on;
+		a->log_lost = err != 0;
 	}
 	t->logged = on;
+}
+
+void logged__gone(struct recorder *r, const struct task *t)
+{
+	struct aspace *a = t->logged ? aspace__get(r, t->space) : NULL;
+
+	if (a)
+		a->log_lost = true;
 }
 
 static int write_call(struct recorder *r, struct task *t, const struct calllog_entry *e,

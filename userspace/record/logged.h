@@ -3,7 +3,7 @@
  * logged.h: calls that a tracee made without a stop (tracee/calllog.h), into the trace.
  *
  * Invariants: every event of a thread comes after the calls that it logged before. A log is on only while its thread is alone in its
- * share group, and nothing waits for its next call.
+ * share group, but for a parent that waits for it in vfork, and nothing waits for its next call.
  */
 #ifndef BPREC_RECORD_LOGGED_H
 #define BPREC_RECORD_LOGGED_H
@@ -17,6 +17,9 @@ int logged__patch(struct recorder *r, struct task *t, const struct model_vma *v,
 		  const struct wrappers *w);
 /** Before a stopped thread runs user code: switches its log on or off. alone: in its share group. */
 void logged__arm(struct recorder *r, struct task *t, bool alone);
+/** It is gone. What it logged since its last stop, where that could be asked for no more, is lost: in memory that it shared (vfork) it must
+ *  not be taken for another's. */
+void logged__gone(struct recorder *r, const struct task *t);
 /** Writes down what a thread, stopped or inside a call, has logged. 0 or -errno. */
 int logged__take(struct recorder *r, struct task *t);
 /** The same at a stop that may be anywhere in user code, with these registers; the thread is led out of the code that logs. fresh:

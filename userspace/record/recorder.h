@@ -138,8 +138,9 @@ struct aspace {
 	uint64_t hash_ns, hash_cursor; /* last look of checksum.c, and where the next begins */
 	bool log, no_log;	       /* it has a log of calls; or can't have one (logged.c) */
 	bool log_on;		       /* ... which is switched on */
-	bool code_noted;	       /* its executable memory without a file was named */
-	bool stirred;		       /* watch: its mappings may not be what the model says */
+	bool log_lost; /* whoever used it last is gone without a stop: what is in it is nobody's */
+	bool code_noted;	 /* its executable memory without a file was named */
+	bool stirred;		 /* watch: its mappings may not be what the model says */
 	uint64_t listed_ns;	 /* watch: when the kernel's list of its mappings was read last */
 	uint64_t next_list_ns;	 /* watch: not again before this */
 	struct addr_range *gone; /* watch: mapped in the model, not in that list */

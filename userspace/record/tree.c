@@ -20,6 +20,7 @@
 #include "record/affinity.h"
 #include "record/calls.h"
 #include "record/emit.h"
+#include "record/logged.h"
 #include "record/mapping.h"
 #include "record/order.h"
 #include "record/outside.h"
@@ -289,6 +290,7 @@ int tree__gone(struct recorder *r, pid_t tid, int status)
 		note_root_end(r, status);
 	if (!t)
 		return 0;
+	logged__gone(r, t);
 	ev.kind = WIFEXITED(status) ? END_EXITED : END_SIGNALED;
 	ev.code = WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status);
 	ev.clear_child_tid = stored__cleared(r, t) ? t->clear_tid : 0;
