@@ -28,7 +28,7 @@ import tracefile  # noqa: E402
 
 MIB = 1 << 20
 COMPARE_PAGES, COMPARE_EVERY = 1 << 18, 100  # 1 GiB, 1 % of its pages
-DD_COUNT, COMPUTE, MAKE_FILES, SNAPSHOT_MIB = 20000, 8000, 40, 256
+DD_COUNT, COMPUTE, MAKE_FILES, SNAPSHOT_MIB = 20000, 8000, 20, 256
 LOOPS = {"getppid": ("getppid", "500000"), "pwrite to an unwatched file": ("pwrite", "unwatched", "300000"),
          "page faults": ("fault", "100000"), "pwrite to a watched page": ("pwrite", "watched", "200000"),
          "stores that fault, to 256 watched pages": ("store", "watched", "100000")}

@@ -183,7 +183,7 @@ static void note_cost(struct recorder *r, struct task *t, uint64_t from)
 	r->hash_cost_ns += now - from;
 }
 
-/** One look. budget ~0: all pages. */
+/** One look. budget ~0: all pages. MEMHASH_PARTIAL: a sample of so many, wherever they are. */
 static int look(struct recorder *r, struct task *t, uint64_t budget, const struct regs64 *regs,
 		uint32_t flags)
 {
@@ -194,7 +194,10 @@ static int look(struct recorder *r, struct task *t, uint64_t budget, const struc
 
 	if (!s || !is_quiet(r, t))
 		return 0;
-	err = space_hash__find(t->tid, s, wanted_object, r, &all);
+	if (flags & MEMHASH_PARTIAL)
+		err = space_hash__sample(t->tid, s, wanted_object, r, r->hash_turn++, budget, &all);
+	else
+		err = space_hash__find(t->tid, s, wanted_object, r, &all);
 	if (err && err != -ENOMEM)
 		all.n = all.npages = err = 0; /* it is killed, or hides its memory: no hashes */
 	else if (!err && all.npages <= budget)
@@ -237,33 +240,15 @@ int checksum__call(struct recorder *r, struct task *t)
 	return look(r, t, SPARSE_PAGES, &t->exit_regs, 0);
 }
 
-/** Of a process that ends when there is no time: a few pages. */
-static int look_late(struct recorder *r, struct task *t)
-{
-	const struct model_space *s = model__space(r->m, t->space);
-	const uint64_t from = now_ns();
-	struct hash_runs some = { 0 };
-	int err;
-
-	if (!s || !is_quiet(r, t))
-		return 0;
-	err = space_hash__sample(t->tid, s, wanted_object, r, r->hash_turn++, LATE_PAGES, &some);
-	if (err && err != -ENOMEM)
-		some.n = some.npages = err = 0; /* as in look */
-	if (!err)
-		err = write_event(r, t, &some, MEMHASH_PARTIAL);
-	hash_runs__free(&some);
-	note_cost(r, t, from);
-	return err;
-}
-
 int checksum__end(struct recorder *r, struct task *t)
 {
 	if (r->opts->checksum == CHECKSUM_NONE)
 		return 0;
 	if (r->opts->checksum == CHECKSUM_ALL)
 		return look(r, t, ~0ull, &t->exit_regs, 0);
-	return has_time(r, now_ns()) ? look(r, t, END_PAGES, &t->exit_regs, 0) : look_late(r, t);
+	if (has_time(r, now_ns()))
+		return look(r, t, END_PAGES, &t->exit_regs, 0);
+	return look(r, t, LATE_PAGES, &t->exit_regs, MEMHASH_PARTIAL);
 }
 
 int checksum__point(struct recorder *r, struct task *t, const struct regs64 *regs)

@@ -32,39 +32,31 @@ static bool has_pages(const struct stat *st)
 	return S_ISREG(st->st_mode) || S_ISBLK(st->st_mode);
 }
 
-/* A pidfd of the process, which stays ours: a program that starts maps many files, one after the other. It never leads to another
- * process that has the same number later; ret_known: it is an older one, whose process may be gone. */
-static int pidfd_of(pid_t pid, bool again, bool *ret_known)
+static int open_pidfd(pid_t pid)
+{
+	const int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+
+	/* not a leader: PIDFD_THREAD, since Linux 6.9, has the value of O_EXCL */
+	return pidfd >= 0 ? pidfd : (int)syscall(SYS_pidfd_open, pid, O_EXCL);
+}
+
+/* Duplicate of the process's descriptor. The pidfd stays ours: a program that starts maps many files, one after the other. It never
+ * leads to another process that has the same number later. */
+static int duplicate(pid_t pid, int fd)
 {
 	static pid_t last;
 	static int pidfd = -1;
+	int dup = pidfd >= 0 && pid == last ? (int)syscall(SYS_pidfd_getfd, pidfd, fd, 0) : -1;
 
-	*ret_known = !again && pidfd >= 0 && pid == last;
-	if (*ret_known)
-		return pidfd;
+	if (dup >= 0)
+		return dup;
 	if (pidfd >= 0)
 		close(pidfd);
 	last = pid;
-	pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
-	if (pidfd < 0) /* not a leader: PIDFD_THREAD, since Linux 6.9, has the value of O_EXCL */
-		pidfd = (int)syscall(SYS_pidfd_open, pid, O_EXCL);
-	return pidfd < 0 ? -errno : pidfd;
-}
-
-/* Duplicate of the process's descriptor. */
-static int duplicate(pid_t pid, int fd)
-{
-	bool again = false, known;
-
-	for (;;) {
-		const int pidfd = pidfd_of(pid, again, &known);
-		if (pidfd < 0)
-			return pidfd;
-		const int dup = (int)syscall(SYS_pidfd_getfd, pidfd, fd, 0);
-		if (dup >= 0 || !known)
-			return dup < 0 ? -errno : dup;
-		again = true;
-	}
+	pidfd = open_pidfd(pid);
+	if (pidfd >= 0)
+		dup = (int)syscall(SYS_pidfd_getfd, pidfd, fd, 0);
+	return dup < 0 ? -errno : dup;
 }
 
 int tracee__get_fd(pid_t pid, int fd, bool *ret_dup)
