@@ -97,6 +97,7 @@
  * One ptraced thread
  *   tracee/tracee.h         one ptraced thread
  *   tracee/calllog.[ch]     code in it that makes calls without a stop
+ *   tracee/cpuids.[ch]      code in it that answers cpuid without a stop
  *   tracee/filter.[ch]      the seccomp filter
  *   tracee/home.[ch]        which processor it runs on
  *   tracee/memory.c         reads and writes its memory

@@ -526,7 +526,8 @@ struct ev_output {
 enum insn_kind { INSN_CPUID = 1, INSN_RDTSC = 2, INSN_RDTSCP = 3 };
 /** EV_INSN: the thread ran into a patched instruction at addr (its first byte is int3, see DATA_PATCH), or into
  *  an unpatched rdtsc or rdtscp that faulted. The registers are
- *  those after it; rip is addr + length then. cpuid sets all four to 32 bits; rdtsc rax and rdx; rdtscp rcx too. */
+ *  those after it; rip is addr + length then. Or the thread asked cpuid in a place that jumps to bprec's page, what isn't known there
+ *  (docs/REPLAY.md): addr is in that page. cpuid sets all four to 32 bits; rdtsc rax and rdx; rdtscp rcx too. */
 struct ev_insn {
 	uint32_t kind;	 /* enum insn_kind */
 	uint32_t length; /* bytes of the original instruction */

@@ -65,6 +65,20 @@ def values():
     expect(len(at) == len(patched), "a place was patched twice")
 
 
+def again():
+    """A program that has asked before is answered without a stop when it starts again: with the same, while signals come."""
+    out, trace, events = mode("again", 0)
+    execs = [i for i, e in enumerate(events) if e["type"] == "exec"]
+    asked = [sum(e["type"] == "insn" and e["kind"] == "cpuid" for e in part)
+             for part in (events[execs[-2]:execs[-1]], events[execs[-1]:])]
+    expect(asked[0] > 30 * 8, f"only {asked[0]} cpuid stopped at first")
+    # of nine questions in each round two stop: leaf 1, and the one that is new
+    expect(30 * 2 <= asked[1] < asked[0], f"{asked} cpuid stopped, before and after the exec")
+    signals = sum(e["type"] == "signal" for e in events)
+    expect(signals >= 10, f"only {signals} signals")
+    replays(trace, out)
+
+
 def generated():
     """Code that the program makes: by faults where the machine can, named where it can't."""
     _, trace, _ = mode("generated", 0, ["--no-tsc-fault"])
@@ -135,6 +149,7 @@ r = Report()
 r.case("values", values)
 for m, n in (("traps", 15), ("threads", 600), ("forks", 100), ("alarms", 10)):
     r.case(m, mode, m, n)
+r.case("asked again", again)
 r.case("generated code", generated)
 r.case("code that nothing covers", uncovered)
 r.case("prctl(PR_SET_TSC)", asked)

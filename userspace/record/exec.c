@@ -161,7 +161,7 @@ int exec__stop(struct recorder *r, struct task *t)
 	if (!err)
 		err = mapping__whole_space(r, t);
 	if (!err)
-		err = patch__range(r, t, 0, ~0ull);
+		err = patch__image(r, t);
 	if (!err)
 		err = sched__split(r, t);
 	if (err)

@@ -30,7 +30,7 @@ static uint8_t log_bytes[CALLLOG_BYTES];
 /** bprec's code into bprec's page. */
 static int put_code(struct recorder *r, struct task *t)
 {
-	static uint8_t padded[1024];
+	static uint8_t padded[CALLLOG_CODE_MAX];
 	size_t len;
 	const void *code = calllog__code(&len);
 	const struct ev_data ev = { .addr = CALLLOG_CODE, .len = len, .why = DATA_PATCH };

@@ -9,6 +9,9 @@
  * still be mapped.
  *
  * A program that has written to its text has other bytes there: a site is patched only while its first byte is the file's.
+ *
+ * cpuid that has run before gets a jump instead, if it can, in what the kernel has mapped for a program that starts: to code that knows
+ * the answers (tracee/cpuids.h). Of that nothing is moved to another address as a rule, and no thread is in the middle of it.
  */
 #include "record/patch.h"
 
@@ -31,6 +34,7 @@
 #include "record/preempt.h"
 #include "record/sched.h"
 #include "tracee/calllog.h"
+#include "tracee/cpuids.h"
 #include "tracee/sites.h"
 #include "tracee/tracee.h"
 
@@ -49,6 +53,10 @@ struct patched {
 	struct wrappers wrappers;
 	struct patched *next;
 };
+
+/** What programs were told, each question once, in the order in which they came. */
+static struct cpuid_answer told[64];
+static size_t ntold;
 
 /** Writes a note that ends up in `check -v`. */
 static int note(struct recorder *r, struct task *t, const char *fmt, ...)
@@ -147,49 +155,73 @@ static struct patched *sites_of(struct recorder *r, struct task *t, uint32_t obj
 	return search(r, t, o, &st);
 }
 
-static int emit_patch(struct recorder *r, struct task *t, uint64_t addr)
-{
-	static const uint8_t byte[8] = { INT3 };
-	const struct ev_data ev = { .addr = addr, .len = 1, .why = DATA_PATCH };
+/** Bytes that take the place of others. */
+struct patch {
+	uint64_t addr;
+	size_t len;
+	uint8_t bytes[INSN_WINDOW_MAX];
+};
 
-	return emit(r, EV_DATA, t, &ev, sizeof(ev), byte, sizeof(byte));
+static int emit_patch(struct recorder *r, struct task *t, const struct patch *c)
+{
+	const struct ev_data ev = { .addr = c->addr, .len = c->len, .why = DATA_PATCH };
+
+	return emit(r, EV_DATA, t, &ev, sizeof(ev), c->bytes, (c->len + 7) & ~(size_t)7);
 }
 
-/** Patches the sites of one page, which begin at s and lie before file offset `end`. *ret_n gets how many there are. */
-static int patch_page(struct recorder *r, struct task *t, const struct model_vma *v,
-		      const struct insn_site *s, size_t max, size_t *ret_n)
+/** What takes the place of a site at addr, where `room` bytes are known to be `now`. c->len 0: nothing. */
+static void change_of(const struct insn_site *s, uint64_t addr, const uint8_t *now, size_t room,
+		      struct cpuids *jumps, struct patch *c)
 {
+	*c = (struct patch){ .addr = addr };
+	if (*now != s->first)
+		return;
+	c->len = 1;
+	c->bytes[0] = INT3;
+	if (jumps && s->window && s->window <= room && !memcmp(now, s->code, s->window) &&
+	    cpuids__add(jumps, s, addr, c->bytes))
+		c->len = s->window;
+}
+
+/** Patches the sites of one page, which begin at s and lie before file offset `end`. jumps: for cpuid, or NULL. *ret_n gets how many
+ *  there are. */
+static int patch_page(struct recorder *r, struct task *t, const struct model_vma *v,
+		      const struct insn_site *s, size_t max, struct cpuids *jumps, size_t *ret_n)
+{
+	static struct patch todo[BPREC_PAGE_SIZE / 2];
 	const uint64_t base = v->addr - v->offset, page = PAGE_OF(base + s->offset);
 	uint8_t buf[BPREC_PAGE_SIZE];
-	uint64_t todo[BPREC_PAGE_SIZE / 2];
-	size_t n, ntodo = 0, last;
+	size_t n, ntodo = 0;
+	ssize_t got;
 	int err = 0;
 
 	for (n = 1; n < max && PAGE_OF(base + s[n].offset) == page; n++)
 		;
 	*ret_n = n;
-	last = base + s[n - 1].offset - page;
-	if (tracee__read(t->tid, page, buf, last + 1) != (ssize_t)last + 1)
-		return 0; /* beyond the end of the file, or not readable: it can't be executed either */
+	got = tracee__read(t->tid, page, buf, sizeof(buf));
 	for (size_t i = 0; i < n; i++) {
-		uint8_t *byte = &buf[base + s[i].offset - page];
+		const uint64_t at = base + s[i].offset - page;
+		struct patch *c = &todo[ntodo];
 
-		if (*byte != s[i].first)
-			continue;
-		*byte = INT3;
-		todo[ntodo++] = base + s[i].offset;
+		if ((ssize_t)at >= got)
+			break; /* beyond the end of the file, or not readable: it can't be executed either */
+		change_of(&s[i], page + at, &buf[at], (size_t)got - at, jumps, c);
+		memcpy(&buf[at], c->bytes, c->len);
+		ntodo += c->len != 0;
 	}
 	if (!ntodo)
 		return 0;
-	err = tracee__write(t->tid, todo[0], &buf[todo[0] - page], todo[ntodo - 1] - todo[0] + 1);
+	const struct patch *last = &todo[ntodo - 1];
+	err = tracee__write(t->tid, todo[0].addr, &buf[todo[0].addr - page],
+			    last->addr + last->len - todo[0].addr);
 	if (err)
 		return err == -ESRCH
 			       ? err
 			       : note(r, t, "%s: cpuid and rdtsc at %#llx could not be patched: %s",
-				      path_of(r, v->object), (unsigned long long)todo[0],
+				      path_of(r, v->object), (unsigned long long)todo[0].addr,
 				      strerror(-err));
 	for (size_t i = 0; i < ntodo && !err; i++)
-		err = emit_patch(r, t, todo[i]);
+		err = emit_patch(r, t, &todo[i]);
 	return err;
 }
 
@@ -208,7 +240,9 @@ static int note_anon(struct recorder *r, struct task *t)
 		    r->tsc_fault ? "is" : "are");
 }
 
-static int patch_vma(struct recorder *r, struct task *t, const struct model_vma *v)
+/** jumps: for cpuid, in what the kernel has mapped for a program that starts; NULL: none. */
+static int patch_vma(struct recorder *r, struct task *t, const struct model_vma *v,
+		     struct cpuids *jumps)
 {
 	struct patched *p;
 	size_t n = 0;
@@ -230,19 +264,21 @@ static int patch_vma(struct recorder *r, struct task *t, const struct model_vma 
 			"%s: mapped executable and shared: %zu cpuid, rdtsc in it are not patched",
 			path_of(r, v->object), p->sites.n);
 	}
+	if (jumps)
+		cpuids__plan(object__find(r, v->object)->fd, &p->sites);
 	for (size_t i = insn_sites__from(&p->sites, v->offset); i < p->sites.n && !err; i += n) {
 		if (p->sites.v[i].offset - v->offset >= v->end - v->addr)
 			break;
 		size_t max = insn_sites__from(&p->sites, v->offset + (v->end - v->addr)) - i;
 
-		err = patch_page(r, t, v, &p->sites.v[i], max, &n);
+		err = patch_page(r, t, v, &p->sites.v[i], max, jumps, &n);
 	}
 	return err ? err : logged__patch(r, t, v, &p->wrappers);
 }
 
-int patch__range(struct recorder *r, struct task *t, uint64_t addr, uint64_t len)
+static int patch_range(struct recorder *r, struct task *t, uint64_t addr, uint64_t end,
+		       struct cpuids *jumps)
 {
-	const uint64_t end = len > ~0ull - addr ? ~0ull : addr + len;
 	const struct model_space *s;
 	int err = 0;
 
@@ -257,9 +293,31 @@ int patch__range(struct recorder *r, struct task *t, uint64_t addr, uint64_t len
 		}
 		if (v.end > end)
 			v.end = end;
-		err = patch_vma(r, t, &v);
+		err = patch_vma(r, t, &v, jumps);
 	}
 	return err;
+}
+
+int patch__range(struct recorder *r, struct task *t, uint64_t addr, uint64_t len)
+{
+	return patch_range(r, t, addr, len > ~0ull - addr ? ~0ull : addr + len, NULL);
+}
+
+int patch__image(struct recorder *r, struct task *t)
+{
+	static struct cpuids jumps;
+	struct ev_data ev = { .addr = CPUIDS_ADDR, .why = DATA_PATCH };
+	int err;
+
+	cpuids__begin(&jumps, told, ntold < CPUIDS_ANSWERS ? ntold : CPUIDS_ANSWERS);
+	err = patch_range(r, t, 0, ~0ull, ntold ? &jumps : NULL);
+	if (err || !jumps.places)
+		return err;
+	err = tracee__write(t->tid, CPUIDS_ADDR, jumps.bytes, jumps.used);
+	if (err)
+		return err;
+	ev.len = jumps.used;
+	return emit(r, EV_DATA, t, &ev, sizeof(ev), jumps.bytes, jumps.used);
 }
 
 int patch__call(struct recorder *r, struct task *t, int64_t ret)
@@ -281,11 +339,11 @@ int patch__call(struct recorder *r, struct task *t, int64_t ret)
 }
 
 /** The site whose int3 a thread with these registers has run into; NULL if none. */
-static const struct insn_site *site_before(struct recorder *r, const struct task *t, uint64_t rip)
+static struct insn_site *site_before(struct recorder *r, const struct task *t, uint64_t rip)
 {
 	const struct model_space *s = model__space(r->m, t->space);
 	const struct model_vma *v = s ? model__find_vma(s, rip - 1) : NULL;
-	const struct insn_site *at = NULL;
+	struct insn_site *at = NULL;
 
 	if (!v || !v->object || (v->flags & MAP_TYPE) != MAP_PRIVATE)
 		return NULL;
@@ -295,10 +353,14 @@ static const struct insn_site *site_before(struct recorder *r, const struct task
 	return at;
 }
 
-/** eax, ebx, ecx, edx of a leaf and its subleaf. */
-struct cpuid_answer {
-	uint32_t leaf, sub, a, b, c, d;
-};
+/** Has a thread with these registers asked for what isn't in the table of its program? */
+static bool is_unanswered(struct recorder *r, const struct task *t, uint64_t rip)
+{
+	const struct model_space *s = model__space(r->m, t->space);
+	const struct model_vma *v = s ? model__find_vma(s, rip - 1) : NULL;
+
+	return rip == cpuids__trap() + 1 && v && v->kind == MAP_KIND_BPREC;
+}
 
 /** Does the answer depend on the processor one is on? The recorder may move to another. */
 static bool is_of_processor(uint32_t leaf)
@@ -307,34 +369,31 @@ static bool is_of_processor(uint32_t leaf)
 	       leaf == 0x80000026;
 }
 
-/** Asks the processor, the same thing once: under a hypervisor that takes as long as a stop, and each program that starts asks
- *  25 times. */
+/** What a program is told: not that there are instructions of chance that can't be recorded. The processor is asked the same thing
+ *  once: under a hypervisor that takes as long as a stop. */
 static struct cpuid_answer ask(uint32_t leaf, uint32_t sub)
 {
-	static struct cpuid_answer known[64];
-	static size_t n;
 	struct cpuid_answer now = { .leaf = leaf, .sub = sub };
 
-	for (size_t i = 0; i < n; i++)
-		if (known[i].leaf == leaf && known[i].sub == sub)
-			return known[i];
+	for (size_t i = 0; i < ntold; i++)
+		if (told[i].leaf == leaf && told[i].sub == sub)
+			return told[i];
 	__cpuid_count(leaf, sub, now.a, now.b, now.c, now.d);
-	if (!is_of_processor(leaf) && n < sizeof(known) / sizeof(*known))
-		known[n++] = now;
+	if (leaf == 1)
+		now.c &= ~bit_RDRND;
+	if (leaf == 7 && !sub) {
+		now.b &= ~(bit_RDSEED | bit_RTM | bit_HLE);
+		now.c &= ~bit_RDPID;
+	}
+	if (!is_of_processor(leaf) && ntold < sizeof(told) / sizeof(*told))
+		told[ntold++] = now;
 	return now;
 }
 
-/** What the program is told: not that there are instructions of chance that can't be recorded. */
 static void run_cpuid(struct ev_insn *ev)
 {
-	struct cpuid_answer at = ask(ev->rax, ev->rcx);
+	const struct cpuid_answer at = ask(ev->rax, ev->rcx);
 
-	if (at.leaf == 1)
-		at.c &= ~bit_RDRND;
-	if (at.leaf == 7 && !at.sub) {
-		at.b &= ~(bit_RDSEED | bit_RTM | bit_HLE);
-		at.c &= ~bit_RDPID;
-	}
 	ev->rax = at.a;
 	ev->rbx = at.b;
 	ev->rcx = at.c;
@@ -390,7 +449,7 @@ static int carry_out(struct recorder *r, struct task *t, uint8_t kind, uint8_t l
 
 int patch__trap(struct recorder *r, struct task *t)
 {
-	const struct insn_site *s;
+	struct insn_site *s;
 	struct regs64 regs;
 	int err;
 
@@ -399,9 +458,12 @@ int patch__trap(struct recorder *r, struct task *t)
 	err = tracee__get_regs(t->tid, &regs);
 	if (err)
 		return err;
+	if (is_unanswered(r, t, regs.rip))
+		return carry_out(r, t, INSN_CPUID, CPUIDS_TRAP_BYTES, regs.rip - 1, &regs);
 	s = site_before(r, t, regs.rip);
 	if (!s)
 		return 0;
+	s->trapped = true;
 	return carry_out(r, t, s->kind, s->length, regs.rip - 1, &regs);
 }
 
@@ -428,7 +490,8 @@ bool patch__pending(struct recorder *r, struct task *t)
 	struct regs64 regs;
 	uint8_t byte;
 
-	return !tracee__get_regs(t->tid, &regs) && site_before(r, t, regs.rip) &&
+	return !tracee__get_regs(t->tid, &regs) &&
+	       (site_before(r, t, regs.rip) || is_unanswered(r, t, regs.rip)) &&
 	       tracee__read(t->tid, regs.rip - 1, &byte, 1) == 1 && byte == INT3;
 }
 

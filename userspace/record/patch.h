@@ -8,6 +8,9 @@
 /** Patches what is mapped executable in [addr, addr + len) of a stopped thread's address space, after the events that say
  *  so. Names what can't be patched (EV_NOTE, once for each object). 0 or -errno. */
 int patch__range(struct recorder *r, struct task *t, uint64_t addr, uint64_t len);
+/** All of an address space in which nothing has run yet: cpuid, too, that can be answered without a stop (tracee/cpuids.h). 0 or
+ *  -errno. */
+int patch__image(struct recorder *r, struct task *t);
 /** After a call of the thread that may have made memory executable. 0 or -errno. */
 int patch__call(struct recorder *r, struct task *t, int64_t ret);
 /** A thread stopped with SIGTRAP, siginfo in t->info. 1: it was a patched instruction, which is carried out and written

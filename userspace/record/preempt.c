@@ -31,6 +31,7 @@
 #include "record/telling.h"
 #include "tracee/access.h"
 #include "tracee/calllog.h"
+#include "tracee/cpuids.h"
 #include "tracee/relocate.h"
 #include "tracee/tracee.h"
 
@@ -200,7 +201,8 @@ static bool is_place(struct recorder *r, struct task *t, const struct regs64 *re
 		return true;
 	for (uint32_t i = 0; i < p->steps && !round; i++)
 		round = p->at[i] == regs->rip;
-	return (round || p->weight >= LEARN) && is_good_place(t, regs->rip);
+	return (round || p->weight >= LEARN) && !cpuids__inside(regs->rip) &&
+	       is_good_place(t, regs->rip);
 }
 
 /** The thread is stopped on its way: the point is here, or it goes on. */

@@ -19,11 +19,12 @@
 
 #include "tracee/tracee.h"
 
-/** Where the code is, in bprec's page, and the log. */
-#define CALLLOG_CODE	(TRACEE_PAGE_ADDR + 0x100)
-#define CALLLOG_ADDR	(TRACEE_PAGE_ADDR + BPREC_PAGE_SIZE)
-#define CALLLOG_BYTES	16384u
-#define CALLLOG_OUT_MAX 4096u /* bytes that one call may give back */
+/** Where the code is, in bprec's page, how long it may be, in bytes, and the log. */
+#define CALLLOG_CODE	 (TRACEE_PAGE_ADDR + 0x100)
+#define CALLLOG_CODE_MAX 1024u
+#define CALLLOG_ADDR	 (TRACEE_PAGE_ADDR + BPREC_PAGE_SIZE)
+#define CALLLOG_BYTES	 16384u
+#define CALLLOG_OUT_MAX	 4096u /* bytes that one call may give back */
 
 /** Begin of the log. The tracee can write all of it: nothing there is to be trusted. */
 struct calllog_head {

@@ -134,6 +134,23 @@ int relocate__one(const uint8_t *code, size_t len, uint64_t from, uint64_t to, u
 	return err ? err : d.in.length;
 }
 
+bool relocate__goes_on(const uint8_t *code, size_t len)
+{
+	struct decoded d;
+
+	if (!decode(code, len, &d))
+		return false;
+	switch (d.in.meta.category) {
+	case ZYDIS_CATEGORY_CALL:
+	case ZYDIS_CATEGORY_COND_BR:
+	case ZYDIS_CATEGORY_RET:
+	case ZYDIS_CATEGORY_UNCOND_BR:
+		return false;
+	default:
+		return true;
+	}
+}
+
 /** Decodes from `at` on. Meets addr? *ret_into: a jump goes into its middle, (addr, end). */
 static bool sweep(const uint8_t *code, size_t len, uint64_t start, size_t at, uint64_t addr,
 		  uint64_t end, bool *ret_into)
@@ -165,6 +182,45 @@ static bool jumped_into(const uint8_t *code, size_t len, uint64_t start, uint64_
 		if (sweep(code, len, start, at, addr, end, &into))
 			return into;
 	return true;
+}
+
+/** Where a relative jump goes, or a call; false: it isn't one. No operands are decoded: sections are long. */
+static bool goes_to(const ZydisDecodedInstruction *in, uint64_t at, uint64_t *ret)
+{
+	for (int i = 0; i < 2; i++)
+		if (in->raw.imm[i].size && in->raw.imm[i].is_relative) {
+			*ret = at + in->length + (uint64_t)in->raw.imm[i].value.s;
+			return true;
+		}
+	return false;
+}
+
+void relocate__entered(const uint8_t *code, size_t len, uint64_t start, struct relocate_range *v,
+		       size_t n)
+{
+	ZydisDecodedInstruction in;
+	ZydisDecoder decoder;
+	uint64_t target;
+
+	ZydisDecoderInit(&decoder, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
+	for (size_t i = 0; i < n; i++)
+		v[i].entered = true;
+	/* first which begin at an instruction, then which are entered: jumps go backwards, too */
+	for (int pass = 0; pass < 2; pass++)
+		for (size_t at = 0; at < len; at += in.length) {
+			if (!ZYAN_SUCCESS(ZydisDecoderDecodeInstruction(&decoder, NULL, code + at,
+									len - at, &in))) {
+				in.length = 1;
+				continue;
+			}
+			if (pass && !goes_to(&in, start + at, &target))
+				continue;
+			for (size_t i = 0; i < n; i++)
+				if (!pass && v[i].addr == start + at)
+					v[i].entered = false;
+				else if (pass && target > v[i].addr && target < v[i].end)
+					v[i].entered = true;
+		}
 }
 
 int relocate__plan(const uint8_t *code, size_t len, uint64_t start, uint64_t addr,

@@ -290,6 +290,8 @@ static int add_site(struct search *s, uint64_t addr, enum insn_kind kind, uint8_
 	}
 	v[s->out.n++] = (struct insn_site){
 		.offset = s->offset + (addr - s->vaddr),
+		.part = s->offset,
+		.part_len = s->len,
 		.kind = kind,
 		.length = length,
 		.first = *p,
@@ -528,7 +530,7 @@ size_t insn_sites__from(const struct insn_sites *s, uint64_t offset)
 	return lo;
 }
 
-const struct insn_site *insn_sites__at(const struct insn_sites *s, uint64_t offset)
+struct insn_site *insn_sites__at(const struct insn_sites *s, uint64_t offset)
 {
 	const size_t i = insn_sites__from(s, offset);
 

@@ -7,12 +7,22 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/** Most bytes of an instruction of chance and those behind it that a jump takes the place of. */
+#define INSN_WINDOW_MAX 24
+
 /** An instruction that can be patched. */
 struct insn_site {
 	uint64_t offset; /* of its first byte in the file */
-	uint8_t kind;	 /* enum insn_kind */
-	uint8_t length;	 /* bytes */
-	uint8_t first;	 /* its first byte in the file */
+	uint64_t part,
+		part_len; /* file offset and bytes of the section (or segment) that it is in */
+	uint8_t kind;	  /* enum insn_kind */
+	uint8_t length;	  /* bytes */
+	uint8_t first;	  /* its first byte in the file */
+	/* what follows is set by others, at first zero */
+	bool trapped;		       /* it has run */
+	bool planned;		       /* window and code are known (cpuids__plan) */
+	uint8_t window;		       /* bytes that a jump takes the place of; 0: none can */
+	uint8_t code[INSN_WINDOW_MAX]; /* those bytes as they are in the file */
 };
 
 /** What a file holds. Zero-initialise; insn_sites__free ends it. */
@@ -29,7 +39,7 @@ struct insn_sites {
  *  position isn't moved. 0 or -errno; *ret is written on success only. */
 int insn_sites__find(int fd, struct insn_sites *ret);
 /** The site at a file offset; NULL if there is none. */
-const struct insn_site *insn_sites__at(const struct insn_sites *s, uint64_t offset);
+struct insn_site *insn_sites__at(const struct insn_sites *s, uint64_t offset);
 /** Index of the first site at or beyond a file offset. */
 size_t insn_sites__from(const struct insn_sites *s, uint64_t offset);
 /** Is the instruction that these bytes begin with rdtsc or rdtscp? Then *ret_kind (enum insn_kind) and *ret_length are set. */
