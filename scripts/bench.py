@@ -425,7 +425,8 @@ def write_document(b):
         cpu = re.search(r"model name\s*: (.*)", f.read())
     head = ["# Benchmarks", "", "Made by `make bench` (`scripts/bench.py --write`); what counts are the ratios, which are all of one run.",
             "", f"Linux {platform.release()}, {os.cpu_count()} processors ({cpu[1] if cpu else 'unknown'}), "
-            f"{time.strftime('%Y-%m-%d', time.gmtime())}, medians of {b.rounds} interleaved runs.", ""]
+            f"{time.strftime('%Y-%m-%d', time.gmtime())}, medians of {b.rounds} interleaved runs.", "",
+            "What was measured on other machines, where the time goes and what was tried: [PERFORMANCE-NOTES.md](PERFORMANCE-NOTES.md).", ""]
     tail = ["## Bounds", "", *(f"- broken: {x}" for x in b.broken)] if b.broken else ["All bounds hold."]
     with open(os.path.join(ROOT, "docs", "BENCHMARKS.md"), "w") as f:
         f.write("\n".join(head + b.text + tail).rstrip() + "\n")
