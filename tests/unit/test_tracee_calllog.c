@@ -230,7 +230,7 @@ static void finds_wrappers(void **state)
 	wrappers__find(fd, nr, n, &w);
 	if (strcmp(gnu_get_libc_version(), "2.36") && !w.n)
 		skip();
-	assert_int_equal(w.n, n);
+	assert_int_equal(w.n, n + 2); /* two functions each that close and that open */
 	for (size_t i = 0; i < w.n; i++) {
 		wrapper__bytes(&w.v[i], bytes);
 		assert_int_equal(pread(fd, found, sizeof(found), (off_t)w.v[i].offset),
@@ -240,7 +240,7 @@ static void finds_wrappers(void **state)
 	/* one byte behind the call is another: not the function that we know */
 	assert_int_equal(pwrite(fd, "\x90", 1, (off_t)w.v[0].offset + WRAPPER_BYTES + 4), 1);
 	wrappers__find(fd, nr, n, &less);
-	assert_int_equal(less.n, n - 1);
+	assert_int_equal(less.n, w.n - 1);
 	assert_int_equal(ftruncate(fd, 1000), 0);
 	wrappers__find(fd, nr, n, &less);
 	assert_int_equal(less.n, 0);
@@ -254,8 +254,76 @@ static void patches(void **state)
 	uint8_t now[WRAPPER_BYTES];
 
 	(void)state;
-	wrapper__patch(0x70000130, now);
+	wrapper__patch(&(struct wrapper){ .nr = 3 }, 0x70000130, now);
 	assert_memory_equal(now, "\xb8\x30\x01\x00\x70\xff\xd0", sizeof(now));
+	wrapper__patch(&(struct wrapper){ .nr = 257, .at_cwd = true }, 0x70000130, now);
+	assert_memory_equal(now, "\xbf\x30\x01\x00\x70\xff\xd7", sizeof(now));
+}
+
+/* ld.so exports none of them. */
+static void finds_those_of_ld_so(void **state)
+{
+	const int fd = open("/lib64/ld-linux-x86-64.so.2", O_RDONLY);
+	size_t n, cwd = 0, stats = 0, closes = 0;
+	const uint32_t *nr = calllog__numbers(&n);
+	uint8_t bytes[WRAPPER_BYTES], found[WRAPPER_BYTES];
+	struct wrappers w;
+
+	(void)state;
+	assert_true(fd >= 0);
+	wrappers__find(fd, nr, n, &w);
+	if (strcmp(gnu_get_libc_version(), "2.36") && !w.n)
+		skip();
+	for (size_t i = 0; i < w.n; i++) {
+		wrapper__bytes(&w.v[i], bytes);
+		assert_int_equal(pread(fd, found, sizeof(found), (off_t)w.v[i].offset),
+				 sizeof(found));
+		assert_memory_equal(bytes, found, sizeof(found));
+		cwd += w.v[i].at_cwd;
+		stats += w.v[i].nr == SYS_newfstatat;
+		closes += w.v[i].nr == SYS_close;
+	}
+	assert_true(cwd == 1 && stats == 1 && closes == 1);
+	close(fd);
+}
+
+/* As a function that would set edi next: rax is set. */
+static long open_cwd(const char *path, int flags)
+{
+	long ret, rdi = (long)calllog__entry_cwd(), rsi = (long)path, rdx = flags;
+
+	__asm__ volatile("sub $128, %%rsp; call *%%rdi; lea 128(%%rsp), %%rsp"
+			 : "=a"(ret), "+D"(rdi), "+S"(rsi), "+d"(rdx)
+			 : "a"(SYS_openat)
+			 : "memory", "cc", "rcx", "r11", "r10");
+	assert_int_equal((uint32_t)rdi, (uint32_t)AT_FDCWD);
+	return ret;
+}
+
+static void opens_from_here(void **state)
+{
+	const struct calllog_entry *e = (void *)CALLLOG_FIRST;
+	struct regs64 back = { .rip = calllog__entry_cwd() };
+	long fd;
+
+	(void)state;
+	head->next = CALLLOG_FIRST;
+	head->limit = CALLLOG_LIMIT;
+	fd = open_cwd("/", O_RDONLY | O_DIRECTORY);
+	assert_true(fd >= 0 && !close((int)fd));
+	assert_int_equal(head->next, CALLLOG_FIRST + sizeof(*e));
+	assert_int_equal(e->nr, SYS_openat);
+	assert_int_equal((uint32_t)e->args[0], (uint32_t)AT_FDCWD);
+	assert_int_equal(e->ret, fd);
+	assert_int_equal(open_cwd("/nothing/there", O_RDONLY), -ENOENT);
+	assert_int_equal(open_cwd("/", O_RDWR), -EISDIR);
+	assert_int_equal(
+		head->next,
+		CALLLOG_FIRST + 2 * sizeof(*e)); /* the last one may write: by the way that stops */
+	assert_int_equal(calllog__place(back.rip), CALLLOG_BEFORE);
+	calllog__go_back(&back, NULL);
+	assert_int_equal(back.rax, SYS_openat);
+	assert_int_equal(back.rdi, (uint32_t)AT_FDCWD);
 }
 
 int main(void)
@@ -267,6 +335,8 @@ int main(void)
 		cmocka_unit_test(knows_places),
 		cmocka_unit_test(leads_out),
 		cmocka_unit_test(finds_wrappers),
+		cmocka_unit_test(finds_those_of_ld_so),
+		cmocka_unit_test(opens_from_here),
 		cmocka_unit_test(patches),
 	};
 

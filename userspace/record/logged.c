@@ -93,7 +93,7 @@ static int patch_one(struct recorder *r, struct task *t, uint64_t addr, const st
 	if (tracee__read(t->tid, addr, now, sizeof(now)) != sizeof(now) ||
 	    memcmp(was, now, sizeof(was)))
 		return 0; /* the program has other code there, or none */
-	wrapper__patch(calllog__entry(w->nr), padded);
+	wrapper__patch(w, w->at_cwd ? calllog__entry_cwd() : calllog__entry(w->nr), padded);
 	int err = tracee__write(t->tid, addr, padded, WRAPPER_BYTES);
 	if (err)
 		return err == -ESRCH ? err : 0;

@@ -57,6 +57,10 @@ __asm__(".pushsection .rodata\n"
 	"	mov $13, %eax\n"
 	"	jmp calllog_check\n"
 	".balign 16, 0xcc\n"
+	"calllog_openat_cwd:\n" /* rax is set */
+	"	mov $0xffffff9c, %edi\n"
+	"	jmp calllog_openat\n"
+	".balign 16, 0xcc\n"
 	"calllog_openat:\n"
 	"	mov $257, %eax\n"
 	"	test $0xfff476ff, %edx\n" /* more than OPEN_READS: it may make or change a file */
@@ -129,7 +133,8 @@ __asm__(".pushsection .rodata\n"
 
 extern const uint8_t calllog_begin[], calllog_readlink[], calllog_access[], calllog_lseek[],
 	calllog_newfstatat[], calllog_close[], calllog_rt_sigaction[], calllog_openat[],
-	calllog_made[], calllog_logged[], calllog_slow[], calllog_back[], calllog_end[];
+	calllog_openat_cwd[], calllog_made[], calllog_logged[], calllog_slow[], calllog_back[],
+	calllog_end[];
 
 static const struct {
 	uint32_t nr;
@@ -172,6 +177,11 @@ uint64_t calllog__entry(uint32_t nr)
 	return 0;
 }
 
+uint64_t calllog__entry_cwd(void)
+{
+	return there(calllog_openat_cwd);
+}
+
 uint64_t calllog__return(void)
 {
 	return there(calllog_made);
@@ -199,6 +209,10 @@ void calllog__go_back(struct regs64 *regs, const struct calllog_entry *e)
 	for (size_t i = 0; i < NCALLS; i++)
 		if (regs->rip == there(calls[i].at))
 			regs->rax = calls[i].nr;
+	if (regs->rip == there(calllog_openat_cwd)) {
+		regs->rax = SYS_openat;
+		regs->rdi = (uint32_t)AT_FDCWD;
+	}
 	regs->rip = there(calllog_slow);
 	regs->orig_rax = ~0ull;
 }

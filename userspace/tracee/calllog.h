@@ -61,6 +61,8 @@ const void *calllog__code(size_t *ret_len);
 const uint32_t *calllog__numbers(size_t *ret_n);
 /** Address in the code that makes a call of this number; 0: there is none. */
 uint64_t calllog__entry(uint32_t nr);
+/** The same for openat, from where edi would be set to AT_FDCWD next. */
+uint64_t calllog__entry_cwd(void);
 /** What rip is after the call that must not stop: the filter's only exception. */
 uint64_t calllog__return(void);
 /** Where an address lies. */
